@@ -1,0 +1,200 @@
+"""The closed catalogue of what can happen in a run.
+
+The engine calls `emit(event)` and never waits for it. The same events feed the live page, the command line, the stored
+record and the audit trail. Events that end in `Grew` are deltas: they live in the live record until the run ends; all
+others are stage events and are stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from fusion.engine.types import Answer, Failure, Final, Judgement, Mode, Role, RunState, Trim, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    mode: Mode
+    letters: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CallStarted:
+    """One upstream request goes out. `call_id` is unique in the run; `attempt` counts requests for the same purpose."""
+
+    call_id: str
+    role: Role
+    ref: str
+    attempt: int
+    letter: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnded:
+    """One upstream request ended. `cost_nanos` is filled in by the room that knows prices, never by the engine."""
+
+    call_id: str
+    role: Role
+    ref: str
+    attempt: int
+    letter: str | None
+    status: Literal["ok", "truncated", "refused", "failed", "stopped"]
+    usage: Usage | None
+    ttft_ms: int | None
+    total_ms: int
+    failure: Failure | None = None
+    upstream_model: str | None = None
+    upstream_id: str | None = None
+    cost_nanos: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerAsked:
+    letter: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRetrying:
+    letter: str
+    failure: Failure
+    wait_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningGrew:
+    letter: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerGrew:
+    letter: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerEnded:
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class GraceStarted:
+    """Enough answers are in; judging starts in `wait_s` unless the stragglers in `waiting` end first."""
+
+    wait_s: float
+    waiting: tuple[str, ...]
+    extension: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingForAll:
+    """A person asked to wait for every member; only the panel's deadline ends the wait now."""
+
+    waiting: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PanelClosed:
+    """No answer that ends after this is judged."""
+
+    judged: tuple[str, ...]
+    left_out: tuple[str, ...]
+    reason: Literal["all_ended", "grace_over", "asked", "deadline", "stopped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Degraded:
+    """Something a reader of the final must know: a stable code and a sentence."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeStarted:
+    """A judge is asked. `attempt` 1 is the pool's judge. `reask`: the same judge is asked to mend its reply."""
+
+    ref: str
+    attempt: int
+    order: tuple[str, ...]
+    labels: Mapping[str, str]
+    trims: tuple[Trim, ...] = ()
+    reask: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeGrew:
+    """A piece of the judge's raw reply. Never shown raw: readers show `verdict.partial_verdict` of what came so far."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeFailed:
+    """This judge gave no usable verdict. `next_step` says what happens now."""
+
+    ref: str
+    attempt: int
+    failure: Failure
+    next_step: Literal["retry", "reask", "fallback", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeEnded:
+    judgement: Judgement
+
+
+@dataclass(frozen=True, slots=True)
+class FinalStarted:
+    """The writer starts; `letter` is the base answer."""
+
+    ref: str
+    letter: str
+
+
+@dataclass(frozen=True, slots=True)
+class FinalGrew:
+    """A piece of the written final, markers already taken out."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FinalEnded:
+    final: Final
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    state: RunState
+    failure: Failure | None = None
+
+
+Event = (
+    RunStarted
+    | CallStarted
+    | CallEnded
+    | AnswerAsked
+    | AnswerRetrying
+    | ReasoningGrew
+    | AnswerGrew
+    | AnswerEnded
+    | GraceStarted
+    | WaitingForAll
+    | PanelClosed
+    | Degraded
+    | JudgeStarted
+    | JudgeGrew
+    | JudgeFailed
+    | JudgeEnded
+    | FinalStarted
+    | FinalGrew
+    | FinalEnded
+    | RunEnded
+)
+
+DELTAS = (ReasoningGrew, AnswerGrew, JudgeGrew, FinalGrew)
+
+Emit = Callable[[Event], None]

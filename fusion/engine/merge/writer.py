@@ -1,0 +1,164 @@
+"""Merge: patch the best answer with what the others add, in one streamed call, and say what comes from where."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from fusion.engine.budget import ASSUMED_CONTEXTS, SAFETY_SHARE, estimate_tokens
+from fusion.engine.call import Caller, CallResult
+from fusion.engine.clean import clean_answer
+from fusion.engine.controls import Controls
+from fusion.engine.events import Emit, FinalGrew, FinalStarted
+from fusion.engine.labels import derive_seed, draw_nonce
+from fusion.engine.merge.attribute import Source, attribute
+from fusion.engine.merge.markers import MarkerParser
+from fusion.engine.merge.plan import Patch, plan_patches
+from fusion.engine.prompts import FencedPatch, writer_messages
+from fusion.engine.retry import pause, retry_wait
+from fusion.engine.types import (
+    Answer,
+    AnswerState,
+    CompletionRequest,
+    Endpoint,
+    Final,
+    FinalKind,
+    FinishReason,
+    Judgement,
+    Message,
+    Plan,
+    Role,
+    Span,
+)
+
+GROWTH = 1.5  # a final is rarely longer than this times its base
+GROWTH_TOKENS = 1_000
+WRITER_TEMPERATURE = 0.2
+
+
+async def write_merge(
+    plan: Plan, answers: Sequence[Answer], judgement: Judgement, *, emit: Emit, caller: Caller, controls: Controls
+) -> Final | None:
+    """The merged final, streamed as FinalStarted and FinalGrew; None when no text can be had and the base should ship.
+
+    The base is the judgement's chosen answer. With nothing to patch the base is the final, byte for byte, without a
+    call, and truncated if it was itself not complete. A writer that fails, or is cut off by time, connection or its
+    token limit, gives None: half a text is worth less than the whole base. Only a person's stop keeps what was written,
+    marked truncated.
+    """
+    base = next((answer for answer in answers if answer.letter == judgement.chosen), None)
+    writer = plan.writer or next((judge for judge in plan.judges if judge.ref == judgement.judge), None)
+    if base is None or writer is None or controls.all_stopped:
+        return None
+    patches = plan_patches(judgement, base.letter)
+    if not patches:
+        return _unchanged(base)
+    return await _Writing(plan, base, patches, writer, emit=emit, caller=caller, controls=controls).run()
+
+
+def _unchanged(base: Answer) -> Final:
+    span = Span(0, len(base.text), "base", (base.letter,))
+    truncated = base.state is not AnswerState.DONE
+    return Final(FinalKind.MERGED, base.text, base.letter, spans=(span,), truncated=truncated)
+
+
+class _Writing:
+    """One writer call, again after a failure that may pass, from prompt to attributed final."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        base: Answer,
+        patches: Sequence[Patch],
+        writer: Endpoint,
+        *,
+        emit: Emit,
+        caller: Caller,
+        controls: Controls,
+    ) -> None:
+        self.plan = plan
+        self.writer = writer
+        self.emit = emit
+        self.caller = caller
+        self.controls = controls
+        self.parser = MarkerParser()
+        self.source = Source(base.letter, clean_answer(base.text), plan.prompt, patches)
+
+    async def run(self) -> Final | None:
+        messages = self._messages()
+        max_tokens = self._output_limit(messages)
+        if max_tokens < estimate_tokens(self.source.base):
+            return None  # the writer could not even repeat the base
+        self.emit(FinalStarted(self.writer.ref, self.source.letter))
+        result = await self._ask_patiently(messages, max_tokens)
+        if not _is_usable(result):
+            return None
+        truncated = result.status == "stopped"
+        self._grew(self.parser.finish(is_cut=truncated))
+        return self._final(truncated=truncated)
+
+    async def _ask_patiently(self, messages: tuple[Message, ...], max_tokens: int) -> CallResult:
+        """Ask, and once more after a passing failure before the first token: nothing has been shown by then."""
+        limits = self.plan.limits
+        deadline = asyncio.get_running_loop().time() + limits.writer_s
+        result = await self._call(messages, max_tokens, attempt=1, deadline=deadline)
+        dice = f"{self.plan.seed}:writer"
+        wait_s = retry_wait(result, dice=dice, deadline=deadline, wait_max_s=limits.retry_wait_max_s)
+        if wait_s is None:
+            return result
+        await pause(wait_s, self.controls)
+        return await self._call(messages, max_tokens, attempt=2, deadline=deadline)
+
+    async def _call(
+        self, messages: tuple[Message, ...], max_tokens: int, *, attempt: int, deadline: float
+    ) -> CallResult:
+        request = CompletionRequest(
+            model_id=self.writer.model_id,
+            messages=messages,
+            max_tokens=max_tokens,
+            temperature=WRITER_TEMPERATURE,
+            timeout_s=self.plan.limits.writer_s,
+        )
+        return await self.caller.call(
+            role=Role.WRITER,
+            endpoint=self.writer,
+            request=request,
+            attempt=attempt,
+            on_text=lambda chunk: self._grew(self.parser.feed(chunk)),
+            deadline=deadline,
+        )
+
+    def _grew(self, text: str) -> None:
+        if text:
+            self.emit(FinalGrew(text))
+
+    def _final(self, *, truncated: bool) -> Final | None:
+        text = self.parser.text
+        if not text.strip():
+            return None
+        spans = attribute(text, self.parser.marks, self.source)
+        return Final(
+            FinalKind.MERGED, text, self.source.letter, spans=spans, writer=self.writer.ref, truncated=truncated
+        )
+
+    def _messages(self) -> tuple[Message, ...]:
+        return writer_messages(
+            question=self.plan.prompt,
+            base=self.source.base,
+            patches=[FencedPatch(patch.id, patch.kind, patch.claim, patch.quote) for patch in self.source.patches],
+            nonce=draw_nonce(derive_seed(self.plan.seed, "writer", 1)),
+        )
+
+    def _output_limit(self, messages: Sequence[Message]) -> int:
+        """Room for the base with its patches, even above the usual limit, as far as the writer's context allows."""
+        wanted = int(estimate_tokens(self.source.base) * GROWTH) + GROWTH_TOKENS
+        context = self.writer.context_tokens or ASSUMED_CONTEXTS[1]
+        prompt = sum(estimate_tokens(message.content) for message in messages)
+        room = int(context * (1 - SAFETY_SHARE)) - prompt
+        return min(max(self.plan.limits.writer_max_tokens, wanted), room)
+
+
+def _is_usable(result: CallResult) -> bool:
+    if result.status == "stopped":
+        return True
+    return result.status == "ok" and result.finish is not FinishReason.LENGTH

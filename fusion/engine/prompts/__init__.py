@@ -1,0 +1,175 @@
+"""The engine's prompts: one versioned Markdown template per prompt, and the functions that fill them.
+
+To change a prompt, rename it to `name.v2.md`, point TEMPLATES to it and raise PROMPTS_VERSION, which is stored with
+each run (docs/prompts.md). What is the same for all calls of a pool stands in the system message, which comes first, so
+that providers can cache it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Literal
+
+from fusion.engine.types import Message, Rubric
+
+PROMPTS_VERSION = "judge-1.writer-1"
+
+TEMPLATES: Mapping[str, str] = {
+    "judge_system": "judge_system.v1.md",
+    "judge_instructions": "judge_instructions.v1.md",
+    "judge_user": "judge_user.v1.md",
+    "judge_answer": "judge_answer.v1.md",
+    "judge_reask": "judge_reask.v1.md",
+    "judge_reask_reply": "judge_reask_reply.v1.md",
+    "judge_too_long": "judge_too_long.v1.md",
+    "writer_system": "writer_system.v1.md",
+    "writer_user": "writer_user.v1.md",
+    "writer_patch": "writer_patch.v1.md",
+}
+PREVIEW_LABELS = ("K7T", "Q2M", "9XD", "B4R", "3HW", "N8C", "T5F", "7ZP")
+PREVIEW_NONCE = "0123456789abcdef"
+
+PatchKind = Literal["add", "hedge", "resolve", "both_sides"]
+_PLACEHOLDER_RE = re.compile(r"\{\{(\w+)\}\}")
+
+
+@dataclass(frozen=True, slots=True)
+class FencedAnswer:
+    """One answer as the judge sees it: under a label."""
+
+    label: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FencedPatch:
+    """One patch as the writer sees it."""
+
+    id: str
+    kind: PatchKind
+    claim: str
+    quote: str
+
+
+def render(name: str, **values: str) -> str:
+    """Fill a template. Raises ValueError unless the values are exactly its placeholders.
+
+    A value is never searched for placeholders, so braces in an answer are only braces.
+    """
+    template = _template(name)
+    wanted = set(_PLACEHOLDER_RE.findall(template))
+    if wanted != set(values):
+        raise ValueError(f"Template {name} takes {sorted(wanted)}, got {sorted(values)}")
+    return _PLACEHOLDER_RE.sub(lambda match: values[match[1]], template)
+
+
+def fence_safe(text: str, nonce: str) -> str:
+    """The text without the nonce, so that nothing in it can close or open a fence."""
+    half = len(nonce) // 2
+    return text.replace(nonce, f"{nonce[:half]}-{nonce[half:]}")
+
+
+def judge_messages(
+    *, rubric: Rubric, judge_instructions: str, question: str, answers: Sequence[FencedAnswer], nonce: str
+) -> tuple[Message, ...]:
+    """The judge's system and user message."""
+    fenced = (
+        render("judge_answer", label=answer.label, nonce=nonce, text=fence_safe(answer.text, nonce)).rstrip("\n")
+        for answer in answers
+    )
+    user = render(
+        "judge_user",
+        nonce=nonce,
+        question=fence_safe(question, nonce),
+        count=str(len(answers)),
+        answers="\n\n".join(fenced),
+        labels=", ".join(answer.label for answer in answers),
+    )
+    return Message("system", judge_system(rubric, judge_instructions)), Message("user", user)
+
+
+def judge_system(rubric: Rubric, judge_instructions: str) -> str:
+    own = judge_instructions.strip()
+    return render(
+        "judge_system",
+        criteria="\n\n".join(
+            f"**{item.name}** (weight {item.weight:.0%}). {item.question}" for item in rubric.criteria
+        ),
+        criterion_names=_criterion_names(rubric),
+        instructions=render("judge_instructions", instructions=own) if own else "",
+    )
+
+
+def judge_reask_message(
+    *, rubric: Rubric, errors: Sequence[str], reply: str | None, labels: Sequence[str], nonce: str
+) -> Message:
+    """What a judge is told whose reply could not be used; `reply` None when its own text stands before this message."""
+    quoted = "" if reply is None else render("judge_reask_reply", nonce=nonce, text=fence_safe(reply, nonce))
+    listed = "\n".join(f"- {error}" for error in errors)
+    text = render(
+        "judge_reask",
+        errors=fence_safe(listed, nonce),
+        reply=quoted,
+        labels=", ".join(labels),
+        criterion_names=_criterion_names(rubric),
+    )
+    return Message("user", text)
+
+
+def judge_too_long_message() -> Message:
+    return Message("user", render("judge_too_long"))
+
+
+def writer_messages(*, question: str, base: str, patches: Sequence[FencedPatch], nonce: str) -> tuple[Message, ...]:
+    """The writer's system and user message."""
+    user = render(
+        "writer_user",
+        nonce=nonce,
+        question=fence_safe(question, nonce),
+        base=fence_safe(base, nonce),
+        patches="\n\n".join(_fenced_patch(patch, nonce) for patch in patches),
+    )
+    return Message("system", render("writer_system")), Message("user", user)
+
+
+def judge_prompt_preview(rubric: Rubric, judge_instructions: str, member_count: int) -> tuple[Message, ...]:
+    """The very messages that a judge of such a pool gets, with sample labels, nonce and texts."""
+    answers = [
+        FencedAnswer(label, f"(the text of answer {number})")
+        for number, label in enumerate(PREVIEW_LABELS[:member_count], start=1)
+    ]
+    return judge_messages(
+        rubric=rubric,
+        judge_instructions=judge_instructions,
+        question="(the question)",
+        answers=answers,
+        nonce=PREVIEW_NONCE,
+    )
+
+
+def _criterion_names(rubric: Rubric) -> str:
+    return ", ".join(f"`{criterion.name}`" for criterion in rubric.criteria)
+
+
+def _fenced_patch(patch: FencedPatch, nonce: str) -> str:
+    return render(
+        "writer_patch",
+        id=patch.id,
+        kind=patch.kind,
+        nonce=nonce,
+        claim=_one_line(fence_safe(patch.claim, nonce)),
+        quote=_one_line(fence_safe(patch.quote, nonce)),
+    ).rstrip("\n")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+@cache
+def _template(name: str) -> str:
+    return resources.files(__package__).joinpath(TEMPLATES[name]).read_text(encoding="utf-8")

@@ -1,0 +1,167 @@
+"""One seat of the panel: its member is asked, asked once more if that may help, and its answer gets a state."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from fusion.engine.call import Caller, CallResult
+from fusion.engine.controls import Controls
+from fusion.engine.events import AnswerAsked, AnswerGrew, AnswerRetrying, Emit, ReasoningGrew
+from fusion.engine.retry import pause, retry_wait
+from fusion.engine.types import (
+    Answer,
+    AnswerState,
+    CompletionRequest,
+    Failure,
+    FinishReason,
+    Member,
+    Message,
+    Role,
+)
+
+
+@dataclass(slots=True)
+class Seat:
+    """A member and where its answer stands; one `ask` at a time.
+
+    `calls` counts the requests of all asks. `answer` is set by the panel when an ask has ended.
+    """
+
+    member: Member
+    state: AnswerState = AnswerState.WAITING
+    answer: Answer | None = None
+    calls: int = 0
+    pieces: list[str] = field(default_factory=list)
+    reasoning_chars: int = 0
+    asked_at: float = 0.0
+    first_token_at: float | None = None
+
+    @property
+    def letter(self) -> str:
+        return self.member.letter
+
+    def begin(self) -> None:
+        """Forget an earlier ask."""
+        self.state, self.answer = AnswerState.WAITING, None
+        self.pieces, self.reasoning_chars, self.first_token_at = [], 0, None
+
+    def interrupted(self) -> Answer:
+        """What there is when the run is cancelled in mid-answer."""
+        return self._measured(AnswerState.INTERRUPTED, text="".join(self.pieces))
+
+    def answered(self, result: CallResult) -> Answer:
+        state = answer_state(result)
+        failure = result.failure if state is not AnswerState.EMPTY else self._emptiness(result)
+        return self._measured(state, text=result.text, result=result, failure=failure)
+
+    def token_came(self, state: AnswerState) -> None:
+        self.state = state
+        if self.first_token_at is None:
+            self.first_token_at = asyncio.get_running_loop().time()
+
+    def _emptiness(self, result: CallResult) -> Failure:
+        name = self.member.endpoint.name
+        if result.finish is FinishReason.LENGTH:
+            used_up = f"{name} used all its {self.member.max_tokens} tokens before it wrote any visible text."
+            return Failure("empty_answer", used_up)
+        return Failure("empty_answer", f"{name} sent an empty answer.")
+
+    def _measured(
+        self, state: AnswerState, *, text: str, result: CallResult | None = None, failure: Failure | None = None
+    ) -> Answer:
+        now = asyncio.get_running_loop().time()
+        ttft_s = None if self.first_token_at is None else self.first_token_at - self.asked_at
+        return Answer(
+            letter=self.letter,
+            state=state,
+            text=text,
+            reasoning_chars=self.reasoning_chars,
+            usage=result.usage if result else None,
+            ttft_ms=None if ttft_s is None else round(ttft_s * 1000),
+            total_ms=round((now - self.asked_at) * 1000),
+            failure=failure,
+        )
+
+
+def answer_state(result: CallResult) -> AnswerState:
+    """The state of the answer that a call has brought; whitespace alone is no text."""
+    blank = not result.text.strip()
+    match result.status:
+        case "stopped":
+            return AnswerState.STOPPED
+        case "refused":
+            return AnswerState.REFUSED
+        case "failed":
+            return AnswerState.FAILED
+        case "truncated":
+            return AnswerState.FAILED if blank else AnswerState.TRUNCATED
+        case "ok":
+            if blank:
+                return AnswerState.EMPTY
+            return AnswerState.CUT_OFF if result.finish is FinishReason.LENGTH else AnswerState.DONE
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Asks members the run's prompt, verbatim and without a persona: their independence is what a panel is for."""
+
+    prompt: str
+    seed: str
+    retry_wait_max_s: float
+    emit: Emit
+    caller: Caller
+    controls: Controls
+
+    async def ask(self, seat: Seat, *, deadline: float) -> Answer:
+        """Ask one member until `deadline` (loop time) or its own time is over, with one retry before the first token.
+
+        Emits AnswerAsked, AnswerRetrying, ReasoningGrew and AnswerGrew. Raises nothing of the provider's.
+        """
+        seat.asked_at = asyncio.get_running_loop().time()
+        deadline = min(deadline, seat.asked_at + seat.member.timeout_s)
+        self.emit(AnswerAsked(seat.letter))
+        result = await self._call(seat, deadline)
+        wait_s = retry_wait(
+            result, dice=f"{self.seed}:{seat.letter}:{seat.calls}", deadline=deadline, wait_max_s=self.retry_wait_max_s
+        )
+        if wait_s is not None and result.failure is not None:
+            seat.state = AnswerState.RETRYING
+            self.emit(AnswerRetrying(seat.letter, result.failure, wait_s))
+            await pause(wait_s, self.controls, seat.letter)
+            result = await self._call(seat, deadline)
+        return seat.answered(result)
+
+    async def _call(self, seat: Seat, deadline: float) -> CallResult:
+        def on_text(text: str) -> None:
+            seat.token_came(AnswerState.STREAMING)
+            seat.pieces.append(text)
+            self.emit(AnswerGrew(seat.letter, text))
+
+        def on_reasoning(text: str) -> None:
+            seat.token_came(AnswerState.STREAMING if seat.pieces else AnswerState.THINKING)
+            seat.reasoning_chars += len(text)
+            self.emit(ReasoningGrew(seat.letter, text))
+
+        seat.state = AnswerState.ASKED
+        seat.calls += 1
+        return await self.caller.call(
+            role=Role.PANEL,
+            endpoint=seat.member.endpoint,
+            request=self._request(seat.member),
+            attempt=seat.calls,
+            letter=seat.letter,
+            on_text=on_text,
+            on_reasoning=on_reasoning,
+            deadline=deadline,
+        )
+
+    def _request(self, member: Member) -> CompletionRequest:
+        note = (Message("system", member.system_note),) if member.system_note else ()
+        return CompletionRequest(
+            model_id=member.endpoint.model_id,
+            messages=(*note, Message("user", self.prompt)),
+            max_tokens=member.max_tokens,
+            temperature=member.temperature,
+            timeout_s=member.timeout_s,
+        )

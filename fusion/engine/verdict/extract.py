@@ -1,0 +1,115 @@
+"""Find the JSON object in what a judge wrote around it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import json_repair
+
+RAW_MAX_CHARS = 400_000
+REPAIR_MAX_CHARS = 120_000
+DECISIVE = ("assessments", "ranking", "verdict", "winner")
+
+THINK_RE = re.compile(r"<(think|thinking|reasoning)>", re.IGNORECASE)
+_STRUCTURE_RE = re.compile(r'\\.|["{}\[\]]', re.DOTALL)
+_START_RE = re.compile(r'\{\s{0,40}["\']?(?:notes|assessments|ranking|verdict|winner)\b')
+
+Found = dict[str, Any]
+
+
+def whole_object(raw: str) -> Found | None:
+    """The reply itself, if it is one JSON object and nothing else."""
+    return _load(raw)
+
+
+def last_object(raw: str) -> Found | None:
+    """The last complete top-level object that looks like a verdict: after deliberation, fences and drafts."""
+    text = without_thinking(raw)
+    for piece in reversed(list(_top_level_objects(text))):
+        found = _load(piece)
+        if found is not None and looks_like_verdict(found):
+            return found
+    return _last_decodable(text)
+
+
+def repaired_object(raw: str) -> Found | None:
+    """What json-repair makes of the reply, if every decisive field came out of it with something in it.
+
+    Repair closes what was cut off and turns prose into an empty string, so emptiness is never taken for a decision.
+    Only for replies that came to their own end.
+    """
+    text = without_thinking(raw)
+    start = _START_RE.search(text)
+    if start is None:
+        return None
+    try:
+        found = json_repair.loads(text[start.start() :][:REPAIR_MAX_CHARS], skip_json_loads=True)
+    except (ValueError, RecursionError, IndexError, KeyError, TypeError):
+        return None  # the repairer is a heuristic; whatever it stumbles over is not a verdict
+    if isinstance(found, list):
+        found = next((item for item in reversed(found) if isinstance(item, dict) and looks_like_verdict(item)), None)
+    return found if isinstance(found, dict) and _is_decisive(found) else None
+
+
+def looks_like_verdict(found: Found) -> bool:
+    return sum(key in found for key in DECISIVE) >= 2
+
+
+def without_thinking(raw: str) -> str:
+    """The reply without its byte order mark and without deliberation between `<think>` marks."""
+    text = raw[-RAW_MAX_CHARS:].lstrip("\ufeff")
+    opened = THINK_RE.search(text)
+    if opened is None or text.find("{", 0, opened.start()) >= 0:
+        return text
+    closed = re.compile(f"</{opened[1]}>", re.IGNORECASE).search(text, opened.end())
+    return text[closed.end() :] if closed else text
+
+
+def _is_decisive(found: Found) -> bool:
+    if not all(key in found for key in DECISIVE):
+        return False
+    if not found["assessments"] or not found["ranking"] or not found["verdict"]:
+        return False
+    return bool(found["winner"] != "")
+
+
+def _top_level_objects(text: str) -> Iterator[str]:
+    """Balanced `{…}` pieces from left to right; quotes count only inside one, since prose is full of them."""
+    start, depth, in_string = 0, 0, False
+    for match in _STRUCTURE_RE.finditer(text):
+        mark = match[0]
+        if mark == '"':
+            in_string = not in_string and depth > 0
+        elif in_string or mark[0] == "\\":
+            continue
+        elif mark == "{":
+            start = match.start() if depth == 0 else start
+            depth += 1
+        elif mark == "}" and depth:
+            depth -= 1
+            if depth == 0:
+                yield text[start : match.end()]
+
+
+def _last_decodable(text: str) -> Found | None:
+    """The same where a stray brace upset the counting: decode from each place that starts like a verdict."""
+    decoder = json.JSONDecoder()
+    for match in reversed(list(_START_RE.finditer(text))[-8:]):
+        try:
+            found, _ = decoder.raw_decode(text, match.start())
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(found, dict) and looks_like_verdict(found):
+            return found
+    return None
+
+
+def _load(text: str) -> Found | None:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None

@@ -1,0 +1,311 @@
+"""What is known of one run, as plain data: the single shape behind the page, the command line, exports and storage.
+
+A record is built in two ways that must agree: by applying the engine's events as they happen (`apply`), or from the
+stored rows (`runs.selectors.load_record`). Times in `_ms` count from the start of the execution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from fusion.engine import events as ev
+from fusion.engine.types import (
+    Answer,
+    AnswerState,
+    Failure,
+    Final,
+    Judgement,
+    Mode,
+    RunState,
+    Trim,
+    Usage,
+)
+
+CHARS_PER_TOKEN = 3.0  # of a model that nothing is known of; rather too many tokens than too few
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointFacts:
+    """What people see of an endpoint, as it was when the run started."""
+
+    ref: str
+    model_id: str
+    name: str
+    provider: str
+    simulated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """One upstream request for the receipt: `ended` is None while it is under way."""
+
+    started: ev.CallStarted
+    endpoint: EndpointFacts
+    ended: ev.CallEnded | None = None
+    cost_source: str = ""
+
+
+@dataclass(slots=True)
+class AnswerRecord:
+    """One column: the current attempt of one member. `retry`: why it is being asked once more, and the wait.
+
+    `chars_per_token` estimates tokens while the text grows; it is no fact about the answer, so equality ignores it.
+    """
+
+    letter: str
+    endpoint: EndpointFacts
+    attempt: int = 1
+    state: AnswerState = AnswerState.WAITING
+    text: str = ""
+    reasoning_chars: int = 0
+    usage: Usage | None = None
+    ttft_ms: int | None = None
+    total_ms: int | None = None
+    failure: Failure | None = None
+    late: bool = False
+    asked_at_ms: int | None = None
+    first_text_at_ms: int | None = None
+    retry: ev.AnswerRetrying | None = None
+    chars_per_token: float = field(default=CHARS_PER_TOKEN, compare=False)
+
+
+@dataclass(slots=True)
+class JudgeRecord:
+    """The judging stage. `text` is the raw reply so far: never shown as it is."""
+
+    endpoint: EndpointFacts | None = None
+    attempt: int = 0
+    order: tuple[str, ...] = ()
+    labels: dict[str, str] = field(default_factory=dict)
+    trims: tuple[Trim, ...] = ()
+    reask: bool = False
+    text: str = ""
+    started_at_ms: int | None = None
+    ended_at_ms: int | None = None
+    failures: list[ev.JudgeFailed] = field(default_factory=list)
+    judgement: Judgement | None = None
+
+
+@dataclass(slots=True)
+class FinalRecord:
+    """The final: `text` grows while a writer writes; `final` is set when it is whole."""
+
+    endpoint: EndpointFacts | None = None
+    base_letter: str | None = None
+    text: str = ""
+    started_at_ms: int | None = None
+    ready_at_ms: int | None = None
+    final: Final | None = None
+    out_of_date: bool = False
+
+
+@dataclass(slots=True)
+class RunRecord:
+    """One run. `answers` by letter, in the order of the panel; `endpoints` by ref."""
+
+    public_id: str
+    prompt: str
+    mode: Mode
+    pool_name: str
+    pool_public_id: str
+    pool_version: int
+    rubric: str
+    author: str
+    created_at: datetime
+    endpoints: dict[str, EndpointFacts]
+    answers: dict[str, AnswerRecord]
+    anchor: str = "A"
+    judge_refs: tuple[str, ...] = ()
+    state: RunState = RunState.QUEUED
+    now_ms: int = 0
+    grace: ev.GraceStarted | None = None
+    grace_at_ms: int | None = None
+    waiting_for_all: bool = False
+    panel_closed: ev.PanelClosed | None = None
+    judge: JudgeRecord = field(default_factory=JudgeRecord)
+    final: FinalRecord = field(default_factory=FinalRecord)
+    calls: dict[str, CallRecord] = field(default_factory=dict)
+    degraded: list[ev.Degraded] = field(default_factory=list)
+    failure: Failure | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def is_final(self) -> bool:
+        return self.state.is_final
+
+    @property
+    def simulated(self) -> bool:
+        return any(facts.simulated for facts in self.endpoints.values())
+
+    def facts(self, ref: str) -> EndpointFacts:
+        """Facts about `ref`; the bare ref when nothing better is known."""
+        return self.endpoints.get(ref) or EndpointFacts(ref, ref.partition(":")[2], ref.partition(":")[2], "")
+
+
+def apply(record: RunRecord, event: ev.Event, *, at_ms: int) -> None:
+    """Bring `record` up to date with one event that happened `at_ms` after the start of the execution."""
+    record.now_ms = max(record.now_ms, at_ms)
+    _APPLY[type(event)](record, event, at_ms)
+
+
+def _run_started(record: RunRecord, _: ev.RunStarted, __: int) -> None:
+    record.state = RunState.RUNNING
+
+
+def _call_started(record: RunRecord, event: ev.CallStarted, _: int) -> None:
+    record.calls[event.call_id] = CallRecord(event, record.facts(event.ref))
+    answer = record.answers.get(event.letter or "")
+    if answer is not None and answer.state is AnswerState.RETRYING:
+        answer.state, answer.retry = AnswerState.ASKED, None
+
+
+def _call_ended(record: RunRecord, event: ev.CallEnded, _: int) -> None:
+    begun = record.calls[event.call_id]
+    source = ""
+    if event.cost_nanos is not None:
+        source = "upstream" if event.usage is not None and event.usage.cost_nanos is not None else "price"
+    record.calls[event.call_id] = CallRecord(begun.started, begun.endpoint, event, source)
+
+
+def _answer_asked(record: RunRecord, event: ev.AnswerAsked, at_ms: int) -> None:
+    old = record.answers[event.letter]
+    fresh = old.state in (AnswerState.WAITING, AnswerState.RETRYING)
+    if fresh:
+        old.state, old.retry = AnswerState.ASKED, None
+        old.asked_at_ms = at_ms if old.asked_at_ms is None else old.asked_at_ms
+        return
+    record.answers[event.letter] = AnswerRecord(
+        old.letter,
+        old.endpoint,
+        old.attempt + 1,
+        AnswerState.ASKED,
+        asked_at_ms=at_ms,
+        chars_per_token=old.chars_per_token,
+    )
+
+
+def _answer_retrying(record: RunRecord, event: ev.AnswerRetrying, _: int) -> None:
+    answer = record.answers[event.letter]
+    answer.state, answer.retry = AnswerState.RETRYING, event
+
+
+def _reasoning_grew(record: RunRecord, event: ev.ReasoningGrew, _: int) -> None:
+    answer = record.answers[event.letter]
+    answer.reasoning_chars += len(event.text)
+    if answer.state is AnswerState.ASKED:
+        answer.state = AnswerState.THINKING
+
+
+def _answer_grew(record: RunRecord, event: ev.AnswerGrew, at_ms: int) -> None:
+    answer = record.answers[event.letter]
+    if answer.first_text_at_ms is None:
+        answer.first_text_at_ms = at_ms
+    answer.state = AnswerState.STREAMING
+    answer.text += event.text
+
+
+def _answer_ended(record: RunRecord, event: ev.AnswerEnded, _: int) -> None:
+    put_answer(record.answers[event.answer.letter], event.answer)
+
+
+def put_answer(column: AnswerRecord, answer: Answer) -> None:
+    """Write an ended answer into its column; the text replaces whatever streamed before."""
+    column.state, column.text = answer.state, answer.text
+    column.reasoning_chars, column.usage = answer.reasoning_chars, answer.usage
+    column.ttft_ms, column.total_ms = answer.ttft_ms, answer.total_ms
+    column.failure, column.late, column.retry = answer.failure, answer.late, None
+
+
+def _grace_started(record: RunRecord, event: ev.GraceStarted, at_ms: int) -> None:
+    record.grace, record.grace_at_ms = event, at_ms
+
+
+def _waiting_for_all(record: RunRecord, _: ev.WaitingForAll, __: int) -> None:
+    record.waiting_for_all, record.grace = True, None
+
+
+def _panel_closed(record: RunRecord, event: ev.PanelClosed, _: int) -> None:
+    record.panel_closed, record.grace = event, None
+
+
+def _degraded(record: RunRecord, event: ev.Degraded, _: int) -> None:
+    if event not in record.degraded:
+        record.degraded.append(event)
+
+
+def _judge_started(record: RunRecord, event: ev.JudgeStarted, at_ms: int) -> None:
+    judge = record.judge
+    judge.endpoint, judge.attempt, judge.reask = record.facts(event.ref), event.attempt, event.reask
+    judge.order, judge.labels, judge.trims = event.order, dict(event.labels), event.trims
+    judge.text = ""
+    if judge.started_at_ms is None:
+        judge.started_at_ms = at_ms
+
+
+def _judge_grew(record: RunRecord, event: ev.JudgeGrew, _: int) -> None:
+    record.judge.text += event.text
+
+
+def _judge_failed(record: RunRecord, event: ev.JudgeFailed, _: int) -> None:
+    record.judge.failures.append(event)
+
+
+def _judge_ended(record: RunRecord, event: ev.JudgeEnded, at_ms: int) -> None:
+    judge = record.judge
+    judge.judgement, judge.ended_at_ms = event.judgement, at_ms
+    judge.endpoint, judge.attempt = record.facts(event.judgement.judge), event.judgement.attempt
+    judge.order, judge.labels = event.judgement.order, dict(event.judgement.labels)
+    judge.trims, judge.text, judge.reask = event.judgement.trims, "", False
+
+
+def _final_started(record: RunRecord, event: ev.FinalStarted, at_ms: int) -> None:
+    record.final = FinalRecord(record.facts(event.ref), event.letter, started_at_ms=at_ms)
+
+
+def _final_grew(record: RunRecord, event: ev.FinalGrew, _: int) -> None:
+    record.final.text += event.text
+
+
+def _final_ended(record: RunRecord, event: ev.FinalEnded, at_ms: int) -> None:
+    final = record.final
+    final.final, final.text, final.base_letter = event.final, event.final.text, event.final.letter
+    final.ready_at_ms, final.out_of_date = at_ms, False
+    final.endpoint = record.facts(event.final.writer) if event.final.writer else None
+
+
+def _run_ended(record: RunRecord, event: ev.RunEnded, _: int) -> None:
+    """Nothing is under way any more: what was cut off by the process is called so, half a reply or final is no text."""
+    record.state, record.failure, record.grace = event.state, event.failure, None
+    record.judge.text = ""
+    if record.final.final is None:
+        record.final = FinalRecord()
+    for column in record.answers.values():
+        if not column.state.is_final:
+            column.state, column.retry = AnswerState.INTERRUPTED, None
+
+
+_APPLY: dict[type, Callable[[RunRecord, Any, int], None]] = {
+    ev.RunStarted: _run_started,
+    ev.CallStarted: _call_started,
+    ev.CallEnded: _call_ended,
+    ev.AnswerAsked: _answer_asked,
+    ev.AnswerRetrying: _answer_retrying,
+    ev.ReasoningGrew: _reasoning_grew,
+    ev.AnswerGrew: _answer_grew,
+    ev.AnswerEnded: _answer_ended,
+    ev.GraceStarted: _grace_started,
+    ev.WaitingForAll: _waiting_for_all,
+    ev.PanelClosed: _panel_closed,
+    ev.Degraded: _degraded,
+    ev.JudgeStarted: _judge_started,
+    ev.JudgeGrew: _judge_grew,
+    ev.JudgeFailed: _judge_failed,
+    ev.JudgeEnded: _judge_ended,
+    ev.FinalStarted: _final_started,
+    ev.FinalGrew: _final_grew,
+    ev.FinalEnded: _final_ended,
+    ev.RunEnded: _run_ended,
+}

@@ -1,0 +1,21 @@
+"""Who serves models, and with which key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One address that serves LLMs, with its key; `slug` has no colon, so that `slug:model-id` can be taken apart.
+
+    `preset` names the data in `presets.py`. `key_name` is where a person would look for the key (an environment
+    variable), empty when there is no such place.
+    """
+
+    slug: str
+    preset: str
+    label: str
+    base_url: str
+    api_key: str = field(default="", repr=False)
+    key_name: str = ""

@@ -1,0 +1,134 @@
+"""Chat Completions, streamed over httpx: one adapter for every provider that speaks OpenAI's dialect.
+
+Source of the dialect: OpenAI's API reference, "Chat Completions: streaming", and what its imitators make of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable
+
+import httpx
+import orjson
+
+from fusion.engine.types import Chunk, CompletionRequest
+from fusion.errors import ProviderError, ProviderTimeout
+from fusion.providers.clients import shared_client
+from fusion.providers.connection import Connection
+from fusion.providers.failures import (
+    TRANSPORT_FAULTS,
+    ErrorWords,
+    read_error_body,
+    retry_after_s,
+    transport_error,
+    upstream_error,
+)
+from fusion.providers.presets import PRESETS
+from fusion.providers.reply import ReadLimits, Reply
+from fusion.providers.request_body import completion_body, lesson_of, remember_quirks, remembered_quirks
+
+MAX_REASKS = 3
+
+
+class OpenAIChatProvider:
+    """Streams completions from one connection; raises ProviderError and nothing else.
+
+    `client`: a function that gives the HTTP client to use, the running loop's shared one unless told otherwise.
+    Closing the iterator, or cancelling the task that reads it, closes the upstream connection at once.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        client: Callable[[], httpx.AsyncClient] = shared_client,
+        limits: ReadLimits | None = None,
+    ) -> None:
+        self._connection = connection
+        self._preset = PRESETS[connection.preset]
+        self._client = client
+        self._limits = limits or ReadLimits()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._connection!r})"
+
+    async def stream(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
+        """Text and reasoning as they come, then usage where it is told, then the end mark."""
+        deadline = asyncio.get_running_loop().time() + request.timeout_s
+        response = await self._ask(request, deadline)
+        reply = Reply(response, self._connection, request.model_id, limits=self._limits, deadline=deadline)
+        failure: ProviderError | None = None
+        try:
+            while failure is None and not reply.is_over:
+                try:
+                    chunks = await reply.next_chunks()
+                except ProviderError as exc:
+                    chunks, failure = reply.rescued(), exc
+                for chunk in chunks:
+                    yield chunk
+            for chunk in reply.reader.held_back():
+                yield chunk
+            if failure is not None:
+                raise failure
+            yield reply.reader.end()
+        finally:
+            await reply.close()
+
+    async def _ask(self, request: CompletionRequest, deadline: float) -> httpx.Response:
+        """An open response with status 200; an optional parameter that is refused is left out or renamed, once each."""
+        quirks = remembered_quirks(self._connection, request.model_id)
+        for reasks_left in range(MAX_REASKS, -1, -1):
+            body = completion_body(self._preset, request, quirks)
+            response = await self._send(orjson.dumps(body), deadline)
+            if response.status_code == 200:
+                return response
+            words = await self._error_words(response)
+            lesson = lesson_of(response.status_code, words, body, quirks) if reasks_left else None
+            if lesson is None:
+                break
+            quirks = lesson.quirks
+            if lesson.lasting:
+                remember_quirks(self._connection, request.model_id, quirks)
+        raise self._refused(response, request.model_id, words)
+
+    async def _send(self, body: bytes, deadline: float) -> httpx.Response:
+        """The response's status and headers; its body is not read yet."""
+        loop, client = asyncio.get_running_loop(), self._client()
+        try:
+            async with asyncio.timeout_at(min(deadline, loop.time() + self._limits.first_s)):
+                request = client.build_request(
+                    "POST", f"{self._connection.base_url}/chat/completions", content=body, headers=self._headers()
+                )
+                return await client.send(request, stream=True)
+        except TimeoutError as exc:
+            raise ProviderTimeout(
+                f"{self._connection.label} did not answer in the time it had: ask again, or give it more time."
+            ) from exc
+        except TRANSPORT_FAULTS as exc:
+            raise transport_error(self._connection, exc, started=False) from exc
+
+    def _headers(self) -> dict[str, str]:
+        headers = {"Content-Type": "application/json", "Accept": "text/event-stream", **dict(self._preset.headers)}
+        if self._connection.api_key:
+            headers["Authorization"] = f"Bearer {self._connection.api_key}"
+        return headers
+
+    async def _error_words(self, response: httpx.Response) -> ErrorWords:
+        """What the error body says, as far as it comes in time; then the response is closed."""
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self._limits.error_s):
+                async for piece in response.aiter_raw():
+                    body += piece
+                    if len(body) > self._limits.error_bytes:
+                        break
+        except (TimeoutError, *TRANSPORT_FAULTS):
+            pass  # the status alone says enough
+        finally:
+            await response.aclose()
+        return read_error_body(bytes(body[: self._limits.error_bytes]))
+
+    def _refused(self, response: httpx.Response, model_id: str, words: ErrorWords) -> ProviderError:
+        wait_s = retry_after_s(response.headers, time.time())
+        return upstream_error(self._connection, model_id, words, status=response.status_code, wait_s=wait_s)

@@ -1,0 +1,103 @@
+"""Which connections there are, and what speaks to them. The registry is given its keys; it reads no settings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from fusion.engine.types import Provider
+from fusion.errors import InvalidInput
+from fusion.providers.catalogue import ModelInfo
+from fusion.providers.connection import Connection
+from fusion.providers.listing import list_served_models
+from fusion.providers.openai_chat import OpenAIChatProvider
+from fusion.providers.presets import PRESETS
+from fusion.providers.simulated import MODELS as SIMULATED_MODELS
+from fusion.providers.simulated import SimulatedProvider
+
+__all__ = ["SIMULATED", "Connection", "build_provider", "checked_base_url", "connections_from_env", "list_models"]
+
+SIMULATED = Connection(slug="sim", preset="simulated", label="Simulated", base_url="")
+
+_HOSTED = ("openrouter", "openai", "anthropic", "gemini")
+
+
+def connections_from_env(env: Mapping[str, str]) -> tuple[Connection, ...]:
+    """The connections that the environment names, in a fixed order. Raises InvalidInput with a sentence.
+
+    Reads OPENROUTER_API_KEY, OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY, OLLAMA_BASE_URL, FUSION_PROVIDER_URL,
+    FUSION_PROVIDER_KEY and FUSION_PROVIDER_NAME. An empty value is no value.
+    """
+    hosted = [_hosted(slug, key) for slug in _HOSTED if (key := _key(env, PRESETS[slug].key_env))]
+    return (*hosted, *_ollama(env), *_custom(env))
+
+
+def build_provider(connection: Connection) -> Provider:
+    """What streams completions from `connection`."""
+    if connection.preset == SIMULATED.preset:
+        return SimulatedProvider()
+    return OpenAIChatProvider(connection)
+
+
+async def list_models(connection: Connection) -> tuple[ModelInfo, ...]:
+    """The models that can chat there, sorted by id. Raises ProviderError."""
+    if connection.preset == SIMULATED.preset:
+        return SIMULATED_MODELS
+    return await list_served_models(connection)
+
+
+def checked_base_url(url: str, *, name: str) -> str:
+    """`url` without its last slash. Raises InvalidInput naming `name`: not http(s), no host, credentials, a query."""
+    url = url.strip()
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as exc:
+        raise _bad_url(name, "is not an address") from exc
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise _bad_url(name, "must begin with http:// or https:// and name a host")
+    if re.search(r"[\s\\\x00-\x1f\x7f]", url) or port == 0:
+        raise _bad_url(name, "is not an address")
+    if "@" in parts.netloc:
+        raise _bad_url(name, "must not carry a name or a password")
+    if parts.query or parts.fragment:
+        raise _bad_url(name, "must end with a path, without ? or #")
+    return url.rstrip("/")
+
+
+def _hosted(slug: str, key: str) -> Connection:
+    preset = PRESETS[slug]
+    return Connection(slug, slug, preset.label, preset.base_url, api_key=key, key_name=preset.key_env)
+
+
+def _ollama(env: Mapping[str, str]) -> tuple[Connection, ...]:
+    """Ollama's own address has no path; its compatible endpoints are under /v1."""
+    if not (url := env.get("OLLAMA_BASE_URL", "").strip()):
+        return ()
+    base_url = checked_base_url(url, name="OLLAMA_BASE_URL")
+    base_url = base_url.removesuffix("/api")
+    return (Connection("ollama", "ollama", "Ollama", base_url if base_url.endswith("/v1") else f"{base_url}/v1"),)
+
+
+def _custom(env: Mapping[str, str]) -> tuple[Connection, ...]:
+    key_name = PRESETS["openai-compatible"].key_env
+    key = _key(env, key_name)
+    if not (url := env.get("FUSION_PROVIDER_URL", "").strip()):
+        if key:
+            raise InvalidInput(f"{key_name} is set but FUSION_PROVIDER_URL is not: set the address the key is for.")
+        return ()
+    base_url = checked_base_url(url, name="FUSION_PROVIDER_URL").removesuffix("/chat/completions")
+    label = " ".join(env.get("FUSION_PROVIDER_NAME", "").split())[:60] or urlsplit(base_url).netloc
+    return (Connection("custom", "openai-compatible", label, base_url, api_key=key, key_name=key_name),)
+
+
+def _key(env: Mapping[str, str], name: str) -> str:
+    key = env.get(name, "").strip()
+    if not re.fullmatch(r"[\x21-\x7e]*", key):
+        raise InvalidInput(f"{name} holds a character that no key has (a space, or one outside ASCII): copy it again.")
+    return key
+
+
+def _bad_url(name: str, what: str) -> InvalidInput:
+    return InvalidInput(f"{name} {what}: write it like http://localhost:8080/v1.", field=name)

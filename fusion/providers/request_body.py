@@ -1,0 +1,127 @@
+"""The body of a completion request, and what this process has learned about models that refuse parts of it."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from fusion.engine.types import CompletionRequest
+from fusion.providers.connection import Connection
+from fusion.providers.failures import ErrorWords
+from fusion.providers.presets import LimitParam, Preset
+
+_MAX_REMEMBERED = 2000
+_OPTIONAL = {
+    "response_format": re.compile(
+        r"response_format|json_schema|json_object|json mode|structured.?outputs?", re.IGNORECASE
+    ),
+    "stream_options": re.compile(r"stream_options|include_usage", re.IGNORECASE),
+    "temperature": re.compile(r"\btemperature\b", re.IGNORECASE),
+    "max_tokens": re.compile(r"\bmax_tokens\b", re.IGNORECASE),
+    "max_completion_tokens": re.compile(r"\bmax_completion_tokens\b", re.IGNORECASE),
+}
+_UNSUPPORTED = re.compile(
+    r"unsupported|not (?:supported|permitted|allowed|available)|un(?:known|expected|recognized)|extra_forbidden"
+    r"|does not support|doesn't support|only the default|instead|deprecated|additional propert"
+    r"|invalid (?:field|argument|parameter)",
+    re.IGNORECASE,
+)
+_OTHER_LIMIT_PARAM: dict[str, LimitParam] = {
+    "max_tokens": "max_completion_tokens",
+    "max_completion_tokens": "max_tokens",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Quirks:
+    """What one model at one connection does not take: parameters to leave out, another name for the token limit."""
+
+    without: frozenset[str] = frozenset()
+    limit_param: LimitParam | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """How to ask again after a refusal. `lasting`: the parameter is not supported, not just this value of it."""
+
+    quirks: Quirks
+    lasting: bool
+
+
+_remembered: OrderedDict[tuple[str, str, str], Quirks] = OrderedDict()
+
+
+def remembered_quirks(connection: Connection, model_id: str) -> Quirks:
+    """What this process has learned about a model."""
+    return _remembered.get((connection.slug, connection.base_url, model_id), Quirks())
+
+
+def remember_quirks(connection: Connection, model_id: str, quirks: Quirks) -> None:
+    """Adds to what is known about a model; the oldest of many models is forgotten."""
+    known = remembered_quirks(connection, model_id)
+    merged = Quirks(known.without | quirks.without, quirks.limit_param or known.limit_param)
+    _remembered[connection.slug, connection.base_url, model_id] = merged
+    if len(_remembered) > _MAX_REMEMBERED:
+        _remembered.popitem(last=False)
+
+
+def forget_quirks() -> None:
+    """Back to what the presets say."""
+    _remembered.clear()
+
+
+def completion_body(preset: Preset, request: CompletionRequest, quirks: Quirks) -> dict[str, Any]:
+    """The JSON body of a streamed completion."""
+    body: dict[str, Any] = {
+        "model": request.model_id,
+        "messages": [{"role": message.role, "content": message.content} for message in request.messages],
+        "stream": True,
+        (quirks.limit_param or preset.limit_param): request.max_tokens,
+    }
+    if preset.usage_option:
+        body["stream_options"] = {"include_usage": True}
+    if request.temperature is not None and preset.temperature:
+        body["temperature"] = request.temperature
+    if request.response_schema is not None and preset.schema_mode != "none":
+        body["response_format"] = _response_format(preset, request.response_schema)
+    return {name: value for name, value in body.items() if name not in quirks.without}
+
+
+def lesson_of(status: int, words: ErrorWords, body: Mapping[str, Any], quirks: Quirks) -> Lesson | None:
+    """What a refusal that names an optional parameter of `body` teaches; None when it names none."""
+    if status not in (400, 422):
+        return None
+    lasting = bool(_UNSUPPORTED.search(words.everything))
+    for name, pattern in _OPTIONAL.items():
+        if name not in body or not (pattern.search(words.param) or pattern.search(words.everything)):
+            continue
+        if name not in _OTHER_LIMIT_PARAM:
+            return Lesson(replace(quirks, without=quirks.without | {name}), lasting)
+        if lasting and quirks.limit_param is None:  # else it is the number that is refused, and another name won't help
+            return Lesson(replace(quirks, limit_param=_OTHER_LIMIT_PARAM[name]), lasting)
+    return None
+
+
+def _response_format(preset: Preset, schema: Mapping[str, Any]) -> dict[str, Any]:
+    if preset.schema_mode == "json_object":
+        return {"type": "json_object"}
+    return {
+        "type": "json_schema",
+        "json_schema": {"name": "reply", "schema": dict(schema), "strict": _allows_strict(schema)},
+    }
+
+
+def _allows_strict(schema: object) -> bool:
+    """OpenAI's strict mode wants every object closed and every property required, all the way down."""
+    if isinstance(schema, list | tuple):
+        return all(_allows_strict(part) for part in schema)
+    if not isinstance(schema, Mapping):
+        return True
+    if isinstance(properties := schema.get("properties"), Mapping):
+        closed = schema.get("additionalProperties") is False
+        if not closed or set(properties) != set(schema.get("required", ())):
+            return False
+    return all(_allows_strict(part) for part in schema.values())

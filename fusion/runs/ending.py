@@ -1,0 +1,158 @@
+"""How a run's execution is given back: closed by the process that has it, or recovered from one that is gone.
+
+Every write of an execution goes through `hold`, so a process that was given up for dead cannot write over another's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from fusion.engine.types import UNDER_WAY, AnswerState, Failure, FinalKind, RunState
+from fusion.models import Answer, Call, Run, RunEvent, WorkerLease
+from fusion.runs.leases import keep_lease, leases_gone
+
+INTERRUPTED = Failure("interrupted", "The server stopped while this run was under way. What was answered is kept.")
+NOT_STORED = Failure(
+    "not_stored", "The database could not be written, so the end of this run is not stored. Ask again once it is back."
+)
+
+
+HELD = ("state", "worker", "retry_letters", "created_at", "started_at", "finished_at")
+
+
+class RunTaken(Exception):
+    """The run is not this process's any more: another one executes it, or it was closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended, as it is stored."""
+
+    state: RunState
+    failure: Failure | None
+    finished_at: datetime | None
+
+
+def final_stands(run: Run) -> bool:
+    """Whether a done run only asks single answers anew: its final stands, and so does the time when it was finished."""
+    return bool(run.retry_letters) and run.finished_at is not None
+
+
+def hold(run_pk: int, lease_pk: int) -> Run:
+    """The run, locked, as this process's own; in a transaction.
+
+    One that others gave up for dead is taken back while nobody has taken it up. Raises RunTaken.
+    """
+    run = Run.objects.select_for_update().only(*HELD).get(pk=run_pk)
+    if run.state == Run.State.RUNNING and run.worker_id == lease_pk:
+        return run
+    if run.state not in (Run.State.RUNNING, Run.State.INTERRUPTED) or run.worker_id is not None:
+        raise RunTaken(f"run {run_pk} is {run.state}")
+    keep_lease(lease_pk)
+    run.state, run.worker_id, run.finished_at = Run.State.RUNNING, lease_pk, None
+    run.failure_code = run.failure_message = ""
+    run.save(update_fields=["state", "worker", "finished_at", "failure_code", "failure_message"])
+    return run
+
+
+@transaction.atomic
+def close_run(run_pk: int, lease_pk: int, state: RunState, failure: Failure | None) -> Ending:
+    """Write how the run ended and give it back. Raises RunTaken."""
+    return _write_end(hold(run_pk, lease_pk), state, failure)
+
+
+def _write_end(run: Run, state: RunState, failure: Failure | None) -> Ending:
+    """Close a locked run. No answer is left under way, no command is left to steer a later execution."""
+    if final_stands(run):
+        state, failure = RunState.DONE, None
+        run.finals.filter(is_current=True).update(out_of_date=True)
+    run.state, run.worker, run.retry_letters = state.value, None, ""
+    run.finished_at = run.finished_at or timezone.now()
+    run.failure_code = failure.code if failure else ""
+    run.failure_message = failure.message if failure else ""
+    run.save(
+        update_fields=["state", "worker", "retry_letters", "finished_at", "failure_code", "failure_message"],
+    )
+    end_answers(run, AnswerState.INTERRUPTED)
+    run.commands.filter(handled_at=None).update(handled_at=timezone.now())
+    return Ending(state, failure, run.finished_at)
+
+
+def end_answers(run: Run, state: AnswerState) -> None:
+    """Put the answers that are under way into a final state; their text up to the last checkpoint stays."""
+    under_way = [one.value for one in UNDER_WAY]
+    Answer.objects.filter(run=run, is_current=True, state__in=under_way).update(state=state)
+
+
+# --- recovery ----------------------------------------------------------------------------------------
+
+
+def recover_runs() -> int:
+    """End the runs of processes that are gone; returns how many there were."""
+    abandoned = Run.objects.filter(state=Run.State.RUNNING, worker=None)
+    return _recover() if leases_gone() or abandoned.exists() else 0
+
+
+@transaction.atomic
+def _recover() -> int:
+    gone = leases_gone()  # once more, now that nobody else writes: one may have been renewed
+    left = Run.objects.select_for_update().only(*HELD).filter(state=Run.State.RUNNING)
+    runs = list(left.filter(Q(worker=None) | Q(worker_id__in=gone)))
+    for run in runs:
+        _write_end(run, *_outcome_so_far(run))
+        _end_calls(run)
+    WorkerLease.objects.filter(pk__in=gone).delete()
+    return len(runs)
+
+
+def _outcome_so_far(run: Run) -> tuple[RunState, Failure | None]:
+    """A final that this execution stored is its outcome: only late answers were missing."""
+    final = run.finals.filter(is_current=True, created_at__gte=run.started_at or run.created_at).first()
+    if final is None or final.kind == FinalKind.ANCHOR:
+        return RunState.INTERRUPTED, INTERRUPTED
+    if final.kind == FinalKind.SINGLE:
+        return RunState.SINGLE, None
+    stopped = final.kind == FinalKind.MERGED and final.truncated
+    return (RunState.CANCELLED if stopped else RunState.DONE), None
+
+
+def _end_calls(run: Run) -> None:
+    """Requests that were under way go on the receipt too: what they consumed is unknown, which is not nothing."""
+    ended = set(run.calls.values_list("call_id", flat=True))
+    begun = RunEvent.objects.filter(run=run, kind="CallStarted").values_list("data", flat=True)
+    facts = {answer.ref: answer.endpoint for answer in run.answers.all()}
+    Call.objects.bulk_create(
+        Call(
+            run=run,
+            call_id=call["call_id"],
+            role=call["role"],
+            letter=call["letter"] or "",
+            ref=call["ref"],
+            endpoint=facts.get(call["ref"], {}),
+            attempt=call["attempt"],
+            status="stopped",
+            failure_code=INTERRUPTED.code,
+            failure_message=INTERRUPTED.message,
+        )
+        for call in begun
+        if call["call_id"] not in ended
+    )
+
+
+@transaction.atomic
+def close_lost(lease_pk: int, runs: dict[int, datetime | None]) -> None:
+    """Close runs of ours whose execution ended while the database was away; `runs`: when each was started."""
+    for run_pk, started_at in runs.items():
+        run = Run.objects.select_for_update().only(*HELD).get(pk=run_pk)
+        if (run.state, run.worker_id, run.started_at) == (Run.State.RUNNING, lease_pk, started_at):
+            _write_end(run, RunState.FAILED, NOT_STORED)
+
+
+def runs_of(lease_pk: int) -> dict[int, datetime | None]:
+    """The runs that a lease holds, with when they were started."""
+    return dict(Run.objects.filter(state=Run.State.RUNNING, worker_id=lease_pk).values_list("pk", "started_at"))

@@ -1,0 +1,171 @@
+"""A run as a document to take away: JSON for programs, Markdown for people, single texts byte for byte.
+
+All three are made from a `RunRecord`, so a running run exports what is there so far.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from fusion.engine.types import AnswerState, Failure, Final, FinishReason, Judgement, Usage
+from fusion.live.record import AnswerRecord, CallRecord, RunRecord
+from fusion.runs.costs import answer_cost_nanos, usd
+from fusion.runs.report import record_to_markdown
+
+__all__ = ["answer_bytes", "final_bytes", "record_to_document", "record_to_json", "record_to_markdown"]
+
+Json = dict[str, Any]
+
+_FINISH = {
+    AnswerState.DONE: FinishReason.STOP,
+    AnswerState.CUT_OFF: FinishReason.LENGTH,
+    AnswerState.REFUSED: FinishReason.REFUSED,
+}
+
+
+def record_to_json(record: RunRecord) -> Json:
+    """The run as one JSON object, the same for the command line and the web.
+
+    Answers are named by letters throughout. `cost_usd` is a decimal string with nine places, null where no price is
+    known; times are milliseconds; `final` is null when the run gave none; `finish` is null when the model did not end
+    its answer itself.
+    """
+    return {
+        "run": record.public_id,
+        "state": record.state.value,
+        "mode": record.mode.value,
+        "pool": record.pool_name,
+        "final": _final(record.final.final),
+        "verdict": _verdict(record.judge.judgement),
+        "answers": [_answer(record, answer) for answer in record.answers.values()],
+        "calls": [_call(call) for call in record.calls.values()],
+        "degraded": [{"code": note.code, "message": note.message} for note in record.degraded],
+        "timing": _timing(record),
+    }
+
+
+def record_to_document(record: RunRecord) -> Json:
+    """`record_to_json` with what a reader far from the site lacks: the prompt, who asked, and the pool's version."""
+    return {
+        **record_to_json(record),
+        "prompt": record.prompt,
+        "author": record.author,
+        "pool_id": record.pool_public_id,
+        "pool_version": record.pool_version,
+        "rubric": record.rubric,
+        "simulated": record.simulated,
+        "failure": _failure(record.failure),
+    }
+
+
+def _final(final: Final | None) -> Json | None:
+    if final is None:
+        return None
+    source = {
+        "kind": final.kind.value,
+        "letter": final.letter,
+        "writer": final.writer,
+        "truncated": final.truncated,
+    }
+    return {"text": final.text, "source": source, "spans": [asdict(span) for span in final.spans]}
+
+
+def _verdict(judgement: Judgement | None) -> Json | None:
+    """The verdict with how it came about; the labels that the judge saw and its raw reply stay out."""
+    if judgement is None:
+        return None
+    return {
+        "judge": judgement.judge,
+        "attempt": judgement.attempt,
+        "order": list(judgement.order),
+        "standing": judgement.standing,
+        "chosen": judgement.chosen,
+        "parse_path": judgement.parse_path,
+        "inconsistent": list(judgement.inconsistent),
+        "suspects": list(judgement.suspects),
+        "quote_misses": judgement.quote_misses,
+        "trims": [asdict(trim) for trim in judgement.trims],
+        **asdict(judgement.verdict),
+    }
+
+
+def _answer(record: RunRecord, answer: AnswerRecord) -> Json:
+    return {
+        "letter": answer.letter,
+        "model": answer.endpoint.ref,
+        "state": answer.state.value,
+        "text": answer.text,
+        "finish": _FINISH.get(answer.state),
+        "usage": _usage(answer.usage),
+        "cost_usd": usd(answer_cost_nanos(record, answer.letter)),
+        "ttft_ms": answer.ttft_ms,
+        "total_ms": answer.total_ms,
+        "error": _failure(answer.failure),
+    }
+
+
+def _call(call: CallRecord) -> Json:
+    started, ended = call.started, call.ended
+    facts: Json = {
+        "role": started.role.value,
+        "letter": started.letter,
+        "model": started.ref,
+        "attempt": started.attempt,
+        "status": "running" if ended is None else ended.status,
+    }
+    if ended is None:
+        return facts
+    return facts | {
+        "usage": _usage(ended.usage),
+        "cost_usd": usd(ended.cost_nanos),
+        "cost_source": call.cost_source or None,
+        "ttft_ms": ended.ttft_ms,
+        "total_ms": ended.total_ms,
+        "error": _failure(ended.failure),
+        "upstream_model": ended.upstream_model,
+        "upstream_id": ended.upstream_id,
+    }
+
+
+def _usage(usage: Usage | None) -> Json | None:
+    if usage is None:
+        return None
+    return {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cached_input_tokens": usage.cached_input_tokens,
+        "reasoning_tokens": usage.reasoning_tokens,
+        "estimated": usage.estimated,
+    }
+
+
+def _failure(failure: Failure | None) -> Json | None:
+    return None if failure is None else {"code": failure.code, "message": failure.message}
+
+
+def _timing(record: RunRecord) -> Json:
+    return {
+        "created_at": record.created_at.isoformat(),
+        "finished_at": record.finished_at.isoformat() if record.finished_at else None,
+        "total_ms": record.now_ms,
+        "judge_started_ms": record.judge.started_at_ms,
+        "judge_ended_ms": record.judge.ended_at_ms,
+        "final_started_ms": record.final.started_at_ms,
+        "final_ready_ms": record.final.ready_at_ms,
+    }
+
+
+# --- single texts ------------------------------------------------------------------------------------
+
+
+def answer_bytes(record: RunRecord, letter: str) -> bytes | None:
+    """One answer exactly as the provider sent it, in UTF-8; None when the run has no such letter."""
+    answer = record.answers.get(letter)
+    return None if answer is None else answer.text.encode("utf-8", "replace")
+
+
+def final_bytes(record: RunRecord) -> bytes | None:
+    """The final's text in UTF-8; None while there is none."""
+    final = record.final.final
+    return None if final is None else final.text.encode("utf-8", "replace")

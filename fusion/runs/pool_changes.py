@@ -1,0 +1,138 @@
+"""How a pool came about: its versions, each with what it changed, in words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from itertools import pairwise
+
+from django.db.models import Count
+
+from fusion.models import Pool, PoolVersion, Run, User
+from fusion.models.pool import Mode, PoolMember, RubricKey
+from fusion.runs.pool_facts import seat
+from fusion.runs.pools import MemberSpec, PoolSpec, spec_of
+
+VERSIONS_SHOWN = 50
+
+
+@dataclass(frozen=True, slots=True)
+class VersionEntry:
+    """One version in a pool's history; `changes` is empty for the very first. `runs`: those the reader may see."""
+
+    number: int
+    author: str
+    created_at: datetime
+    changes: Sequence[str]
+    runs: int
+
+
+def version_log(user: User, pool: Pool) -> list[VersionEntry]:
+    """The latest versions, newest first, with what each changed against the one before it."""
+    versions = pool.versions.select_related("author", "pool").prefetch_related("members").order_by("-number")
+    shown = list(versions[: VERSIONS_SHOWN + 1])
+    specs = {version.pk: spec_of(version) for version in shown}
+    told = {new.pk: changes(specs[old.pk], specs[new.pk]) for new, old in pairwise(shown)}
+    runs = runs_per_version(user, pool)
+    return [
+        VersionEntry(
+            number=version.number,
+            author=version.author.get_short_name(),
+            created_at=version.created_at,
+            changes=told.get(version.pk, []),
+            runs=runs.get(version.pk, 0),
+        )
+        for version in shown[:VERSIONS_SHOWN]
+    ]
+
+
+def runs_per_version(user: User, pool: Pool) -> dict[int, int]:
+    """How many readable runs used each version, by the version's key."""
+    runs = Run.objects.visible_to(user).filter(pool_version__pool=pool).order_by()
+    return dict(runs.values_list("pool_version").annotate(Count("pk")))
+
+
+def changes(old: PoolSpec, new: PoolSpec) -> list[str]:
+    """What a version changed, in one sentence per change; empty when the rules are the same."""
+    return [*_member_changes(old, new), *_rule_changes(old, new)]
+
+
+def _member_changes(old: PoolSpec, new: PoolSpec) -> Iterator[str]:
+    before, after = _by_occurrence(old), _by_occurrence(new)
+    for key in after.keys() - before.keys():
+        yield f"Added {_name(key[0])}"
+    for key in before.keys() - after.keys():
+        yield f"Removed {_name(key[0])}"
+    if before.keys() == after.keys() and list(before) != list(after):
+        yield "Members in another order"
+    for key in after:
+        if key in before:
+            yield from _settings_changes(before[key], after[key])
+
+
+def _by_occurrence(spec: PoolSpec) -> dict[tuple[str, int], MemberSpec]:
+    """Members by ref and count, because the same model may sit twice."""
+    seen: Counter[str] = Counter()
+    members = {}
+    for member in spec.members:
+        members[member.ref, seen[member.ref]] = member
+        seen[member.ref] += 1
+    return members
+
+
+def _settings_changes(old: MemberSpec, new: MemberSpec) -> Iterator[str]:
+    name = _name(new.ref)
+    pairs = (
+        ("temperature", old.temperature, new.temperature, ""),
+        ("token limit", old.max_tokens, new.max_tokens, ""),
+        ("time limit", old.timeout_s, new.timeout_s, " s"),
+    )
+    for what, before, after, unit in pairs:
+        if before != after:
+            yield f"{name}: {what} {_value(before, unit)} → {_value(after, unit)}"
+    if old.system_note != new.system_note:
+        yield f"{name}: system note {_edited(old.system_note, new.system_note)}"
+
+
+def rule_lines(spec: PoolSpec) -> list[tuple[str, str]]:
+    """The rules that are not about one member, as pairs of words."""
+    return [
+        ("Mode", Mode(spec.mode).label),
+        ("Rubric", RubricKey(spec.rubric).label),
+        ("Judge", _name(spec.judge)),
+        ("Fallback judges", ", ".join(_name(ref) for ref in spec.fallback_judges) or "none"),
+        ("Writer", _name(spec.writer, "the judge's model")),
+        ("Anchor", PoolMember.LETTERS[spec.anchor]),
+        ("Quorum", _value(spec.quorum, none="two thirds")),
+        ("Grace period", _value(spec.grace_s, " s", "automatic")),
+        ("Panel deadline", _value(spec.panel_timeout_s, " s")),
+        ("When too few answer", str(PoolVersion.OnQuorumMissed(spec.on_quorum_missed).label)),
+        ("When every judge fails", str(PoolVersion.OnJudgeFailure(spec.on_judge_failure).label)),
+    ]
+
+
+def _rule_changes(old: PoolSpec, new: PoolSpec) -> Iterator[str]:
+    for (what, before), (_, after) in zip(rule_lines(old), rule_lines(new), strict=True):
+        if before != after:
+            yield f"{what}: {before} → {after}"
+    if old.judge_instructions != new.judge_instructions:
+        yield f"Judge instructions {_edited(old.judge_instructions, new.judge_instructions)}"
+
+
+def _value(value: object, unit: str = "", none: str = "default") -> str:
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}{unit}"
+    return none if value is None else f"{value}{unit}"
+
+
+def _edited(old: str, new: str) -> str:
+    if not old:
+        return "added"
+    return "changed" if new else "removed"
+
+
+def _name(ref: str, none: str = "none") -> str:
+    return seat(ref).name if ref else none

@@ -1,0 +1,221 @@
+"""A run as a Markdown report.
+
+Model output must not be able to pass for the report's own words. Whole texts stand in fences that are longer than any
+run of backticks inside them (CommonMark 0.31, 4.5: nothing in a fence is interpreted, and only a fence at least as long
+closes it); short phrases are put on one line with every character that Markdown reads escaped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from fusion.engine.types import Assessment, Contradiction, Final, FinalKind, Judgement, Point, Usage
+from fusion.live.record import AnswerRecord, CallRecord, RunRecord
+from fusion.runs.costs import run_cost_nanos, usd
+
+_SPECIAL = re.compile(r"([\\`*_\[\]<>|#~&{}!])")
+_CONTROLS = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n\r"} | {0x7F: 0x2421}
+
+
+def record_to_markdown(record: RunRecord) -> str:
+    """A readable report of the run: prompt, final with its source, verdict, answers, receipt."""
+    parts = [
+        _head(record),
+        "## Prompt\n\n" + fenced(record.prompt),
+        _final(record),
+        _verdict(record.judge.judgement),
+        "## Answers\n\n" + "\n\n".join(_answer(answer) for answer in record.answers.values()),
+        _receipt(record),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def fenced(text: str) -> str:
+    """`text` as a block that no content can end; control characters show as their symbols (␛ for ESC)."""
+    runs = re.findall("`+", text)
+    fence = "`" * max(3, 1 + max(map(len, runs), default=0))
+    body = text.translate(_CONTROLS)
+    end = "" if body.endswith("\n") or not body else "\n"
+    return f"{fence}text\n{body}{end}{fence}"
+
+
+def inline(text: str) -> str:
+    """`text` as one line of plain words, with nothing left that Markdown or HTML would read."""
+    one_line = " ".join(text.split()).translate(_CONTROLS)
+    return _SPECIAL.sub(r"\\\1", one_line)
+
+
+def _head(record: RunRecord) -> str:
+    facts = [
+        f"- **State:** {record.state.value}",
+        f"- **Pool:** {inline(record.pool_name)}, version {record.pool_version}",
+        f"- **Mode:** {record.mode.value}",
+        f"- **Asked by:** {inline(record.author)}",
+        f"- **Asked at:** {record.created_at.isoformat(timespec='seconds')}",
+    ]
+    facts += [f"- **Note:** {inline(note.message)}" for note in record.degraded]
+    if record.failure is not None:
+        facts.append(f"- **Failed:** {inline(record.failure.message)}")
+    if record.simulated:
+        facts.append(
+            "- **Simulated:** some or all of these answers come from the built-in simulation, not from a model"
+        )
+    return f"# Run {record.public_id}\n\n" + "\n".join(facts)
+
+
+def _final(record: RunRecord) -> str:
+    final = record.final.final
+    if final is None:
+        return "## Final\n\nThis run has no final."
+    notes = [f"Source: {final_source(final)}."]
+    if final.writer:
+        notes.append(f"Written by {inline(record.facts(final.writer).name)}.")
+    if record.final.out_of_date:
+        notes.append("Out of date: an answer was asked anew after it was written.")
+    return f"## Final\n\n{' '.join(notes)}\n\n{fenced(final.text)}"
+
+
+def final_source(final: Final) -> str:
+    """Where the final comes from, in a few words for people."""
+    letter = final.letter or "?"
+    words = {
+        FinalKind.VERBATIM: f"verbatim from {letter}",
+        FinalKind.MERGED: f"merged, built on {letter}",
+        FinalKind.SINGLE: f"single answer ({letter}), not judged",
+        FinalKind.ANCHOR: f"no verdict; the anchor's answer ({letter})",
+    }[final.kind]
+    return f"{words}, cut off" if final.truncated else words
+
+
+# --- the verdict -------------------------------------------------------------------------------------
+
+
+def _verdict(judgement: Judgement | None) -> str:
+    if judgement is None:
+        return ""
+    verdict = judgement.verdict
+    sections: Iterable[tuple[str, Sequence[str]]] = (
+        ("Assessments", [line for one in verdict.assessments for line in _assessment(one)]),
+        ("Consensus", _points(verdict.consensus)),
+        ("Contradictions", [line for one in verdict.contradictions for line in _contradiction(one)]),
+        ("Partial coverage", _points(verdict.partial_coverage)),
+        ("Unique points", _points(verdict.unique)),
+        ("Blind spots", [f"- {inline(spot)}" for spot in verdict.blind_spots]),
+    )
+    body = "\n\n".join(f"### {title}\n\n" + "\n".join(lines) for title, lines in sections if lines)
+    return f"## Verdict\n\n{_verdict_head(judgement)}" + (f"\n\n{body}" if body else "")
+
+
+def _verdict_head(judgement: Judgement) -> str:
+    verdict = judgement.verdict
+    facts = [
+        f"- **Outcome:** {verdict.verdict.replace('_', ' ')} ({judgement.standing.replace('_', ' ')})",
+        f"- **Chosen:** {judgement.chosen or 'none'}",
+        f"- **Ranking:** {ranking_words(verdict.ranking)}",
+        f"- **Judge:** {inline(judgement.judge)}, who saw anonymous answers in the order {', '.join(judgement.order)}",
+        f"- **Rationale:** {inline(verdict.rationale)}",
+    ]
+    if verdict.notes.strip():
+        facts.append(f"- **Notes:** {inline(verdict.notes)}")
+    facts += [f"- **Tries to steer the judge:** {note.letter}: “{inline(note.quote)}”" for note in verdict.integrity]
+    return "\n".join(facts)
+
+
+def ranking_words(ranking: Iterable[Iterable[str]]) -> str:
+    """Tie groups, best first: `A, B = C`."""
+    return ", ".join(" = ".join(group) for group in ranking) or "none"
+
+
+def _assessment(one: Assessment) -> Iterator[str]:
+    scores = ", ".join(f"{inline(name)} {score}/5" for name, score in one.scores.items())
+    yield f"- **{one.letter}:** {one.composite:.0f}/100" + (f" ({scores})" if scores else "")
+    if one.fatal_flaw:
+        yield f"    - **Fatal flaw:** {inline(one.fatal_flaw)}"
+    for strength in one.strengths:
+        yield f"    - **Strength:** {inline(strength)}"
+    for problem in one.problems:
+        yield f"    - **Problem ({problem.severity}):** {inline(problem.issue)}{_quoted(problem.quote)}"
+
+
+def _points(points: Iterable[Point]) -> list[str]:
+    return [f"- **{_letters(one.letters)}** ({one.standing}): {inline(one.text)}{_quoted(one.quote)}" for one in points]
+
+
+def _contradiction(one: Contradiction) -> Iterator[str]:
+    yield f"- **Topic:** {inline(one.topic)}" + (" (material)" if one.material else "")
+    for stance in one.stances:
+        yield f"    - **{_letters(stance.letters)}:** {inline(stance.stance)}{_quoted(stance.quote)}"
+    if one.resolution:
+        sides = f" for {_letters(one.resolved_for)}" if one.resolved_for else ""
+        yield f"    - **Resolved{sides} ({one.basis.replace('_', ' ')}):** {inline(one.resolution)}"
+
+
+def _letters(letters: Sequence[str]) -> str:
+    return ", ".join(letters) or "–"
+
+
+def _quoted(quote: str) -> str:
+    return f" “{inline(quote)}”" if quote.strip() else ""
+
+
+# --- answers and receipt -------------------------------------------------------------------------------
+
+
+def _answer(answer: AnswerRecord) -> str:
+    facts = [answer.state.value.replace("_", " "), *_times(answer.ttft_ms, answer.total_ms)]
+    if answer.late:
+        facts.append("late: not judged")
+    if answer.usage is not None:
+        facts.append(f"{answer.usage.output_tokens} tokens out")
+    lines = [
+        f"### {answer.letter}: {inline(answer.endpoint.name)} ({inline(answer.endpoint.provider)})",
+        ", ".join(facts),
+    ]
+    if answer.failure is not None:
+        lines.append(f"Error: {inline(answer.failure.message)}")
+    if answer.text:
+        lines.append(fenced(answer.text))
+    return "\n\n".join(lines)
+
+
+def _times(ttft_ms: int | None, total_ms: int | None) -> Iterator[str]:
+    if ttft_ms is not None:
+        yield f"first token after {ttft_ms / 1000:.1f} s"
+    if total_ms is not None:
+        yield f"{total_ms / 1000:.1f} s in all"
+
+
+def _receipt(record: RunRecord) -> str:
+    if not record.calls:
+        return "## Receipt\n\nNo call was made."
+    rows = [
+        "| Role | Answer | Model | Status | Tokens in | Tokens out | Time | Cost |",
+        "|---|---|---|---|--:|--:|--:|--:|",
+    ]
+    rows += [_receipt_row(call) for call in record.calls.values()]
+    total = usd(run_cost_nanos(record))
+    rows.append(f"\nTotal: {'$' + total if total is not None else 'not known, because a price is missing'}.")
+    return "## Receipt\n\n" + "\n".join(rows)
+
+
+def _receipt_row(call: CallRecord) -> str:
+    ended = call.ended
+    cost = None if ended is None else usd(ended.cost_nanos)
+    cells = (
+        call.started.role.value,
+        call.started.letter or "–",
+        inline(call.endpoint.name),
+        "running" if ended is None else ended.status,
+        *_token_cells(None if ended is None else ended.usage),
+        "–" if ended is None else f"{ended.total_ms / 1000:.1f} s",
+        "$?" if cost is None else f"${cost}",
+    )
+    return "| " + " | ".join(cells) + " |"
+
+
+def _token_cells(usage: Usage | None) -> tuple[str, str]:
+    if usage is None:
+        return "–", "–"
+    about = "≈" if usage.estimated else ""
+    return f"{about}{usage.input_tokens}", f"{about}{usage.output_tokens}"

@@ -1,0 +1,272 @@
+"""What a person may do with runs: start, steer, resume, retry, delete. One transaction each; doors translate errors."""
+
+from __future__ import annotations
+
+import contextlib
+from functools import partial
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from fusion.engine.prompts import PROMPTS_VERSION
+from fusion.engine.types import AnswerState
+from fusion.errors import InvalidInput, RunStateConflict, TooManyRuns
+from fusion.models import Answer, Pool, PoolVersion, Run, RunCommand, User
+from fusion.models.pool import Mode
+from fusion.runs.dispatch import deliver_command, dispatch_run
+from fusion.runs.ending import end_answers, final_stands
+from fusion.runs.plan import check_runnable, check_usable, endpoint_facts, run_seed
+from fusion.teams.rights import require_run_deleter, require_runner
+
+RESUMABLE = frozenset(
+    {
+        Run.State.INTERRUPTED,
+        Run.State.CANCELLED,
+        Run.State.FAILED,
+        Run.State.SHORT,
+        Run.State.UNJUDGED,
+        Run.State.ANSWERED,
+    }
+)
+
+
+def start_run(
+    *,
+    author: User,
+    pool: Pool,
+    prompt: str,
+    mode: str | None = None,
+    idempotency_key: str,
+    private: bool = False,
+) -> Run:
+    """Create a run and, once committed, dispatch it; a repeated key of the same author gives the run that exists.
+
+    Raises InvalidInput (the prompt), PoolUnusable, NotAllowed, TooManyRuns; then no run is left behind.
+    """
+    existing = _run_of_key(author, idempotency_key)
+    if existing is not None:
+        return existing
+    check_prompt(prompt)
+    require_runner(author, pool.team)
+    version = _usable_version(pool)
+    chosen = _mode_of(mode or version.mode)
+    try:
+        return _create_run(
+            author=author, version=version, prompt=prompt, mode=chosen, key=idempotency_key, private=private
+        )
+    except IntegrityError:
+        # The same form was sent twice at once and the other request won.
+        existing = _run_of_key(author, idempotency_key)
+        if existing is None:
+            raise
+        return existing
+
+
+def _run_of_key(author: User, key: str) -> Run | None:
+    if not key:
+        raise InvalidInput("A run needs a key of its own, so that it is started once.", field="idempotency_key")
+    return Run.objects.filter(author=author, idempotency_key=key).first()
+
+
+def _mode_of(name: str) -> Mode:
+    try:
+        return Mode(name)
+    except ValueError:
+        raise InvalidInput("Choose one of the modes.", field="mode") from None
+
+
+def check_prompt(prompt: str) -> None:
+    """Raises InvalidInput, saying what to change, unless the prompt can be sent as it is."""
+    limit: int = settings.FUSION_PROMPT_MAX_CHARS
+    if not prompt.strip():
+        raise InvalidInput("Write a question first.", code="prompt_empty", field="prompt")
+    if len(prompt) > limit:
+        raise InvalidInput(
+            f"The question has {len(prompt):,} characters; {limit:,} are allowed. "
+            f"Shorten it by {len(prompt) - limit:,}.",
+            code="prompt_too_long",
+            field="prompt",
+        )
+    if "\0" in prompt:
+        raise InvalidInput(
+            "The question contains a NUL character, which no model accepts. Remove it: it comes from a binary file.",
+            code="prompt_has_nul",
+            field="prompt",
+        )
+    if any("\ud800" <= char <= "\udfff" for char in prompt):
+        raise InvalidInput(
+            "The question contains bytes that are not text in UTF-8. Convert it to UTF-8 first.",
+            code="prompt_not_text",
+            field="prompt",
+        )
+
+
+def _usable_version(pool: Pool) -> PoolVersion:
+    if pool.current is None:
+        raise InvalidInput("This pool has no members. Edit the pool and add at least one.", field="pool")
+    check_usable(pool.current)
+    return pool.current
+
+
+@transaction.atomic
+def _create_run(*, author: User, version: PoolVersion, prompt: str, mode: Mode, key: str, private: bool) -> Run:
+    User.objects.select_for_update().get(pk=author.pk)  # two starts of one person count one after the other
+    existing = _run_of_key(author, key)
+    if existing is not None:
+        return existing  # before it counts as one too many
+    _check_in_flight(author)
+    run = Run(
+        team=version.pool.team,
+        author=author,
+        pool_version=version,
+        mode=mode,
+        prompt=prompt,
+        is_private=private or version.pool.visibility == Pool.Visibility.PRIVATE,
+        idempotency_key=key,
+        prompts_version=PROMPTS_VERSION,
+    )
+    run.seed = run_seed(run.public_id)
+    run.save(force_insert=True)
+    facts = endpoint_facts(version)
+    Answer.objects.bulk_create(
+        Answer(run=run, letter=seat.letter, ref=seat.ref, endpoint=_as_json(facts[seat.ref]))
+        for seat in version.members.all()
+    )
+    transaction.on_commit(partial(dispatch_run, run.pk))
+    return run
+
+
+def _as_json(facts: object) -> dict[str, object]:
+    return {name: getattr(facts, name) for name in ("ref", "model_id", "name", "provider", "simulated")}
+
+
+def _check_in_flight(author: User, *, asked_by: User | None = None) -> None:
+    """A run counts for who asked it first, whoever takes it up again."""
+    limit: int = settings.FUSION_MAX_RUNS_PER_PERSON
+    if Run.objects.filter(author=author, deleted_at=None).in_flight().count() < limit:
+        return
+    who = "You have" if asked_by in (None, author) else f"{author.get_short_name()} has"
+    raise TooManyRuns(
+        f"{who} {limit} run{'s' * (limit != 1)} in flight, which is the limit. Wait for one to end, or stop one."
+    )
+
+
+# --- steering a run in flight ----------------------------------------------------------------------
+
+
+def stop_run(*, run: Run, person: User) -> None:
+    """End every upstream call of the run; what was answered is kept."""
+    require_runner(person, run.team)
+    if not _stop_queued(run.pk):
+        _command(run, person, "stop")
+
+
+@transaction.atomic
+def _stop_queued(run_pk: int) -> bool:
+    """End a run that nobody executes yet; False when it is not (or no longer) one."""
+    run = Run.objects.select_for_update().defer("prompt").get(pk=run_pk)
+    if run.state != Run.State.QUEUED or run.worker_id is not None:
+        return False
+    run.state = Run.State.DONE if final_stands(run) else Run.State.CANCELLED
+    run.finished_at = run.finished_at or timezone.now()
+    run.retry_letters = ""
+    run.save(update_fields=["state", "finished_at", "retry_letters"])
+    end_answers(run, AnswerState.STOPPED)
+    return True
+
+
+def stop_answer(*, run: Run, person: User, letter: str) -> None:
+    """End one member's call; its partial text is kept, the others go on."""
+    _command(run, person, "stop-answer", _known_letter(run, letter))
+
+
+def judge_now(*, run: Run, person: User) -> None:
+    """Judge the answers that are there, without waiting for the rest."""
+    _command(run, person, "judge-now")
+
+
+def wait_for_all(*, run: Run, person: User) -> None:
+    """Wait for every member instead of judging after the grace period."""
+    _command(run, person, "wait-for-all")
+
+
+@transaction.atomic
+def _command(run: Run, person: User, kind: str, letter: str = "") -> None:
+    """Write down what is asked of a run in flight, while nobody can close it: a command never outlives the run."""
+    require_runner(person, run.team)
+    run.state = Run.objects.select_for_update().only("state").get(pk=run.pk).state
+    if not run.is_in_flight:
+        raise RunStateConflict("This run has already ended; there is nothing to stop or steer any more.")
+    command = RunCommand.objects.create(run=run, kind=kind, letter=letter, person=person)
+    transaction.on_commit(partial(deliver_command, command.pk, str(run.public_id), kind, letter))
+
+
+def _known_letter(run: Run, letter: str) -> str:
+    if len(letter) != 1 or not run.answers.filter(letter=letter).exists():
+        raise InvalidInput(f"This run has no answer “{letter[:8]}”.")
+    return letter
+
+
+# --- running what is missing -----------------------------------------------------------------------
+
+
+def retry_answer(*, run: Run, person: User, letter: str) -> None:
+    """Ask one member again. In flight: at once; after the end: that member alone, the final is marked out of date."""
+    require_runner(person, run.team)
+    letter = _known_letter(run, letter)
+    run.refresh_from_db(fields=["state"])
+    if run.is_in_flight:
+        _command(run, person, "retry", letter)
+    else:
+        _run_again(run, person, retry_letters=letter)
+
+
+def resume_run(*, run: Run, person: User) -> None:
+    """Ask only for what is missing; nothing that is finished is asked for again."""
+    require_runner(person, run.team)
+    run.refresh_from_db(fields=["state"])
+    if run.state not in RESUMABLE:
+        raise RunStateConflict("Nothing is missing in this run, or it is still running.")
+    _run_again(run, person, retry_letters="")
+
+
+@transaction.atomic
+def _run_again(run: Run, person: User, *, retry_letters: str) -> None:
+    """Queue an ended run once more. A done one whose answer is asked anew keeps its final, and with it its times."""
+    User.objects.select_for_update().get(pk=run.author_id)
+    _check_in_flight(run.author, asked_by=person)
+    keeps_final = bool(retry_letters) and run.state == Run.State.DONE
+    times = {} if keeps_final else {"started_at": None, "finished_at": None}
+    moved = Run.objects.filter(pk=run.pk, state=run.state, deleted_at=None).update(
+        state=Run.State.QUEUED,
+        retry_letters=retry_letters,
+        worker=None,
+        failure_code="",
+        failure_message="",
+        **times,
+    )
+    if not moved:
+        raise RunStateConflict("Somebody else has just started this run again, or deleted it.")
+    run.refresh_from_db()
+    check_runnable(run)
+    transaction.on_commit(partial(dispatch_run, run.pk))
+
+
+# --- deleting --------------------------------------------------------------------------------------
+
+
+def delete_run(*, run: Run, person: User) -> None:
+    """Take a run out of every list; one in flight is stopped first. It can be restored."""
+    require_run_deleter(person, run)
+    run.refresh_from_db(fields=["state"])
+    if run.is_in_flight:
+        with contextlib.suppress(RunStateConflict):  # it has just ended by itself
+            stop_run(run=run, person=person)
+    Run.objects.filter(pk=run.pk, deleted_at=None).update(deleted_at=timezone.now())
+
+
+def restore_run(*, run: Run, person: User) -> None:
+    """Bring a deleted run back."""
+    require_run_deleter(person, run)
+    Run.objects.filter(pk=run.pk).update(deleted_at=None)

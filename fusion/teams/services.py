@@ -1,0 +1,73 @@
+"""Joining: who may make an account, and the team that everybody starts with."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import transaction
+from django.utils.text import slugify
+
+from fusion.errors import NotAllowed
+from fusion.models import Membership, Team, User
+from fusion.models.team import Role
+
+NAME_CHARS = 60
+
+
+class SignupClosed(NotAllowed):
+    """Nobody can make an account now: there is one already, and sign-up was not opened."""
+
+    code = "signup_closed"
+
+
+def is_first_account() -> bool:
+    """Nobody has an account yet; whoever makes one now becomes the administrator."""
+    return not User.objects.people().exists()
+
+
+def is_signup_open() -> bool:
+    return settings.FUSION_SIGNUP == "open" or is_first_account()
+
+
+@transaction.atomic
+def register_person(user: User, *, may_be_first: bool) -> User:
+    """Save a new person with a team of their own. Raises SignupClosed, leaving nothing behind.
+
+    The first person becomes the site's administrator; `may_be_first` says that they proved to be at home here. Whether
+    somebody is the first is decided inside the transaction, which holds the right to write from its beginning: of two
+    who sign up at the same moment, the second one finds the first.
+    """
+    if is_first_account():
+        if not may_be_first:
+            raise SignupClosed("The first account needs the setup code that the server printed when it started.")
+        user.is_staff = user.is_superuser = True
+    elif settings.FUSION_SIGNUP != "open":
+        raise SignupClosed("Sign-up is closed: somebody has made the first account.")
+    user.save()
+    create_personal_team(user)
+    return user
+
+
+@transaction.atomic
+def create_personal_team(user: User) -> Team:
+    """A team with this person as its owner."""
+    name = user.get_short_name()[:NAME_CHARS]
+    team = Team.objects.create(name=name, slug=_free_slug(slugify(name)[:NAME_CHARS].strip("-") or "team"))
+    Membership.objects.create(team=team, user=user, role=Role.OWNER)
+    return team
+
+
+@transaction.atomic
+def ensure_personal_team(user: User) -> Team:
+    """A team that this person is in, the oldest one; a new one when there is none."""
+    memberships = Membership.objects.filter(user=user, left_at=None).select_related("team")
+    membership = memberships.order_by("joined_at", "pk").first()
+    return create_personal_team(user) if membership is None else membership.team
+
+
+def _free_slug(wanted: str) -> str:
+    """`wanted`, or the first of wanted-2, wanted-3, … that no team has; the slug column takes 60 characters."""
+    stem = wanted[:50]
+    taken = set(Team.objects.filter(slug__startswith=stem).values_list("slug", flat=True))
+    if wanted not in taken:
+        return wanted
+    return next(slug for number in range(2, len(taken) + 3) if (slug := f"{stem}-{number}") not in taken)

@@ -1,0 +1,212 @@
+"""The columns: what stands in the head, the meter and the note of each answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from fusion.engine.types import AnswerState
+from fusion.live.record import AnswerRecord, RunRecord
+from fusion.web.shown.words import ANSWER_WORDS, Word, advice
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnHead:
+    """Changes with the answer's state only."""
+
+    run_id: str
+    letter: str
+    name: str
+    model_id: str
+    provider: str
+    simulated: bool
+    state: str
+    word: Word
+    attempt: int
+    late: bool
+    in_final: bool
+    has_text: bool
+    can_stop: bool
+    can_retry: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """Numbers of one answer; `elapsed_ms` is None for one that was never asked. While it runs, at most one a second."""
+
+    letter: str
+    running: bool
+    ttft_ms: int | None
+    elapsed_ms: int | None
+    tokens: int | None
+    estimated: bool
+    reasoning_tokens: int
+    per_second: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnNote:
+    """What a reader must know beside the text; `kind` is `pending`, `info`, `warn`, `bad` or `none`."""
+
+    letter: str
+    kind: Literal["pending", "info", "warn", "bad", "none"]
+    text: str = ""
+    hint: str = ""
+    retry_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TabBar:
+    """The letters of a narrow screen, each with the state of its answer."""
+
+    tabs: tuple[tuple[str, str, Word], ...]
+
+
+def column_head(record: RunRecord, column: AnswerRecord) -> ColumnHead:
+    facts, final = column.endpoint, record.final.final
+    return ColumnHead(
+        run_id=record.public_id,
+        letter=column.letter,
+        name=facts.name,
+        model_id=facts.model_id,
+        provider=facts.provider,
+        simulated=facts.simulated,
+        state=column.state.value,
+        word=ANSWER_WORDS[column.state],
+        attempt=column.attempt,
+        late=column.late,
+        in_final=final is not None and final.letter == column.letter,
+        has_text=bool(column.text) and column.state.is_final,
+        can_stop=not column.state.is_final and not record.is_final,
+        can_retry=column.state.is_final and (record.is_final or not column.state.is_usable),
+    )
+
+
+def tab_bar(record: RunRecord) -> TabBar:
+    return TabBar(
+        tuple((letter, column.state.value, ANSWER_WORDS[column.state]) for letter, column in record.answers.items())
+    )
+
+
+def meter(column: AnswerRecord, now_ms: int) -> Meter:
+    """The numbers of `column` at `now_ms`, counted from the start of the execution."""
+    if column.state.is_final:
+        return _ended(column)
+    asked = column.asked_at_ms
+    first = column.first_text_at_ms
+    tokens = int(len(column.text) / column.chars_per_token) if first is not None else None
+    seconds = 0.0 if first is None else (now_ms - first) / 1000
+    return Meter(
+        letter=column.letter,
+        running=asked is not None,
+        ttft_ms=None if first is None or asked is None else first - asked,
+        elapsed_ms=None if asked is None else max(0, now_ms - asked),
+        tokens=tokens,
+        estimated=True,
+        reasoning_tokens=int(column.reasoning_chars / column.chars_per_token),
+        per_second=round(tokens / seconds) if tokens is not None and seconds >= 0.5 else None,
+    )
+
+
+def _ended(column: AnswerRecord) -> Meter:
+    usage = column.usage
+    tokens = None if usage is None else usage.output_tokens
+    return Meter(
+        letter=column.letter,
+        running=False,
+        ttft_ms=column.ttft_ms,
+        elapsed_ms=column.total_ms,
+        tokens=tokens,
+        estimated=usage is not None and usage.estimated,
+        reasoning_tokens=0 if usage is None else usage.reasoning_tokens,
+        per_second=_speed(column, tokens),
+    )
+
+
+def _speed(column: AnswerRecord, tokens: int | None) -> int | None:
+    """Tokens per second from the first token to the end; None where that says nothing."""
+    if not tokens or column.ttft_ms is None or column.total_ms is None:
+        return None
+    spent_ms = column.total_ms - column.ttft_ms
+    return round(tokens * 1000 / spent_ms) if spent_ms >= 200 else None
+
+
+def column_note(record: RunRecord, column: AnswerRecord) -> ColumnNote:
+    """Why there is no text, or what is wrong with the text that is there."""
+    if column.late:
+        return ColumnNote(column.letter, "info", "This answer came too late: the judge did not see it.")
+    return _NOTES.get(column.state, _quiet)(record, column)
+
+
+def _quiet(_: RunRecord, column: AnswerRecord) -> ColumnNote:
+    return ColumnNote(column.letter, "none")
+
+
+def _waiting(record: RunRecord, column: AnswerRecord) -> ColumnNote:
+    return ColumnNote(column.letter, "pending", "Not asked." if record.is_final else "Will be asked in a moment.")
+
+
+def _asked(_: RunRecord, column: AnswerRecord) -> ColumnNote:
+    return ColumnNote(column.letter, "pending", "Asked. Waiting for the first token.")
+
+
+def _thinking(_: RunRecord, column: AnswerRecord) -> ColumnNote:
+    return ColumnNote(column.letter, "pending", "Thinking. The visible answer follows.")
+
+
+def _retrying(_: RunRecord, column: AnswerRecord) -> ColumnNote:
+    if column.retry is None:
+        return ColumnNote(column.letter, "warn", "Will be asked again.")
+    return ColumnNote(column.letter, "warn", column.retry.failure.message, retry_s=max(1, round(column.retry.wait_s)))
+
+
+def _cut_off(record: RunRecord, column: AnswerRecord) -> ColumnNote:
+    tokens = column.usage.output_tokens if column.usage is not None else None
+    at = f" after {tokens:,} tokens" if tokens and not (column.usage and column.usage.estimated) else ""
+    return ColumnNote(
+        column.letter, "warn", f"Stopped at its length limit{at}.", "Allow this member more tokens in the pool."
+    )
+
+
+def _truncated(_: RunRecord, column: AnswerRecord) -> ColumnNote:
+    reason = column.failure.message if column.failure else "The answer broke off before its end."
+    return ColumnNote(column.letter, "warn", reason, "The text up to there is kept and can be judged.")
+
+
+def _refused(_: RunRecord, column: AnswerRecord) -> ColumnNote:
+    reason = column.failure.message if column.failure else "The provider's filter declined this question."
+    return ColumnNote(column.letter, "info", reason, "Rephrase the question, or leave this member out.")
+
+
+def _empty(_: RunRecord, column: AnswerRecord) -> ColumnNote:
+    return ColumnNote(column.letter, "warn", "The member ended without a single visible word.", "Ask it again.")
+
+
+def _failed(_: RunRecord, column: AnswerRecord) -> ColumnNote:
+    reason = column.failure.message if column.failure else "This call failed."
+    return ColumnNote(column.letter, "bad", reason, advice(column.failure))
+
+
+def _stopped(_: RunRecord, column: AnswerRecord) -> ColumnNote:
+    kept = "What had come by then is kept." if column.text else "Nothing had come by then."
+    return ColumnNote(column.letter, "info", f"Stopped by a person. {kept}")
+
+
+def _interrupted(_: RunRecord, column: AnswerRecord) -> ColumnNote:
+    kept = "Its text up to the last checkpoint is kept." if column.text else "Nothing had come by then."
+    return ColumnNote(column.letter, "warn", f"The server stopped in mid-answer. {kept}")
+
+
+_NOTES = {
+    AnswerState.WAITING: _waiting,
+    AnswerState.ASKED: _asked,
+    AnswerState.THINKING: _thinking,
+    AnswerState.RETRYING: _retrying,
+    AnswerState.CUT_OFF: _cut_off,
+    AnswerState.TRUNCATED: _truncated,
+    AnswerState.REFUSED: _refused,
+    AnswerState.EMPTY: _empty,
+    AnswerState.FAILED: _failed,
+    AnswerState.STOPPED: _stopped,
+    AnswerState.INTERRUPTED: _interrupted,
+}

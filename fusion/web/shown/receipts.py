@@ -1,0 +1,101 @@
+"""The receipt: every upstream request of a run, with what it used and what it cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fusion.engine.types import Failure, Role, Usage
+from fusion.live.record import CallRecord, RunRecord
+from fusion.web.shown.words import Word
+
+_STATUS = {
+    "ok": Word("ok", "check", "ok"),
+    "truncated": Word("broke off", "cut", "warn"),
+    "refused": Word("refused", "skip"),
+    "failed": Word("failed", "cross", "bad"),
+    "stopped": Word("stopped", "stop"),
+}
+_ROLE_WORDS = {Role.PANEL: "Answer", Role.JUDGE: "Judge", Role.WRITER: "Writer"}
+_ROLES = tuple(_ROLE_WORDS)
+_RUNNING = Word("under way", "pen", "info")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    role: str
+    letter: str | None
+    attempt: int
+    name: str
+    model_id: str
+    provider: str
+    simulated: bool
+    word: Word
+    usage: Usage | None
+    total_ms: int | None
+    cost_nanos: int | None
+    cost_source: str
+    failure: Failure | None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """`unknown`: how many ended calls have no known cost; the total is then a lower bound."""
+
+    lines: tuple[Line, ...]
+    input_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    cost_nanos: int | None
+    unknown: int
+    estimated: bool
+    simulated: bool
+
+
+def receipt(record: RunRecord) -> Receipt:
+    lines = tuple(_line(call) for call in sorted(record.calls.values(), key=_place))
+    usages = [line.usage for line in lines if line.usage is not None]
+    costs = [line.cost_nanos for line in lines if line.cost_nanos is not None]
+    return Receipt(
+        lines=lines,
+        input_tokens=sum(usage.input_tokens for usage in usages),
+        output_tokens=sum(usage.output_tokens for usage in usages),
+        reasoning_tokens=sum(usage.reasoning_tokens for usage in usages),
+        cost_nanos=sum(costs) if costs else None,
+        unknown=sum(line.cost_nanos is None and line.word is not _RUNNING for line in lines),
+        estimated=any(usage.estimated for usage in usages),
+        simulated=record.simulated,
+    )
+
+
+def _place(call: CallRecord) -> tuple[int, str, int, str]:
+    """Answers by letter, then judge, then writer: the order in which calls started or ended says nothing here."""
+    begun = call.started
+    return (_ROLES.index(begun.role), begun.letter or "", begun.attempt, begun.call_id)
+
+
+def _line(call: CallRecord) -> Line:
+    begun, ended, facts = call.started, call.ended, call.endpoint
+    return Line(
+        role=_ROLE_WORDS[begun.role],
+        letter=begun.letter,
+        attempt=begun.attempt,
+        name=facts.name,
+        model_id=facts.model_id,
+        provider=facts.provider,
+        simulated=facts.simulated,
+        word=_RUNNING if ended is None else _STATUS[ended.status],
+        usage=None if ended is None else _shown(ended.usage),
+        total_ms=None if ended is None else ended.total_ms,
+        cost_nanos=None if ended is None else ended.cost_nanos,
+        cost_source="" if ended is None else call.cost_source,
+        failure=None if ended is None else ended.failure,
+    )
+
+
+def _shown(usage: Usage | None) -> Usage | None:
+    """The cost inside a usage is not stored with it; the line has its own."""
+    if usage is None:
+        return None
+    return Usage(
+        usage.input_tokens, usage.output_tokens, reasoning_tokens=usage.reasoning_tokens, estimated=usage.estimated
+    )

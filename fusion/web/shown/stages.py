@@ -1,0 +1,252 @@
+"""The top of a run: its state and what can be done, the strip of stages, and what went otherwise than planned."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Literal
+
+from fusion.engine.types import AnswerState, Failure, FinalKind, Mode, RunState
+from fusion.live.record import RunRecord
+from fusion.web.shown.words import RUN_WORDS, Word, advice, listed, plural
+
+Progress = Literal["todo", "now", "done", "off", "bad"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunHead:
+    """State and the actions that it allows."""
+
+    run_id: str
+    word: Word
+    is_final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """A region of its own: what ticks every second must not replace a button that somebody is about to press."""
+
+    elapsed_ms: int | None
+    took_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    name: str
+    progress: Progress
+    detail: str = ""
+    of: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StageStrip:
+    stages: tuple[Stage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Grace:
+    """Seconds until judging starts without the letters in `waiting`; None when nothing is counted down."""
+
+    seconds: int | None
+    waiting: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Steer:
+    run_id: str
+    can_judge_now: bool
+    can_wait: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    tone: str
+    title: str
+    text: str
+    hint: str = ""
+    members: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Notices:
+    """`resume`: the words of the button that runs what is missing; empty for none."""
+
+    run_id: str
+    notices: tuple[Notice, ...]
+    resume: str
+
+
+_RESUME = {
+    RunState.INTERRUPTED: "Run only what is missing",
+    RunState.CANCELLED: "Run what is missing",
+    RunState.FAILED: "Ask again what failed",
+    RunState.SHORT: "Ask again what failed",
+    RunState.UNJUDGED: "Judge again",
+    RunState.ANSWERED: "Judge these answers",
+}
+
+_DEGRADED_TITLES = {
+    "single_answer": "Single answer, not judged",
+    "quorum_missed": "Fewer answers than this pool wants",
+    "judged_early": "Judged early",
+    "late_answers_left_out": "Judged without late answers",
+    "judge_fallback": "Judged by a fallback",
+    "writer_failed": "Not merged",
+    "final_truncated": "The final is not complete",
+}
+
+
+def run_head(record: RunRecord) -> RunHead:
+    return RunHead(record.public_id, RUN_WORDS[record.state], record.is_final)
+
+
+def clock(record: RunRecord) -> Clock:
+    """Elapsed time in whole seconds while it runs; afterwards how long it took, by the stored times alone."""
+    if not record.is_final:
+        return Clock(None if record.state is RunState.QUEUED else record.now_ms // 1000 * 1000, None)
+    if record.finished_at is None:
+        return Clock(None, None)
+    return Clock(None, max(0, int((record.finished_at - record.created_at).total_seconds() * 1000)))
+
+
+# --- the strip -----------------------------------------------------------------------------------
+
+
+def stage_strip(record: RunRecord) -> StageStrip:
+    stages = [_ask_stage(record), _answers_stage(record)]
+    if len(record.answers) > 1:
+        stages.append(_judge_stage(record))
+        if record.mode is Mode.MERGE:
+            stages.append(_write_stage(record))
+    stages.append(_final_stage(record))
+    return StageStrip(tuple(stages))
+
+
+def steer(record: RunRecord) -> Steer:
+    """What a person may decide while the panel is open."""
+    is_open = record.panel_closed is None and not record.is_final
+    usable = sum(column.state.is_usable for column in record.answers.values())
+    return Steer(
+        run_id=record.public_id,
+        can_judge_now=is_open and 2 <= usable < len(record.answers),
+        can_wait=is_open and record.grace is not None and not record.waiting_for_all,
+    )
+
+
+def grace(record: RunRecord) -> Grace:
+    """The countdown to judging, in whole seconds."""
+    started, at_ms = record.grace, record.grace_at_ms
+    if started is None or at_ms is None or record.is_final:
+        return Grace(None, "all" if record.waiting_for_all and record.panel_closed is None else "")
+    left = math.ceil(started.wait_s - (record.now_ms - at_ms) / 1000)
+    return Grace(max(0, left), listed(list(started.waiting)))
+
+
+def _ask_stage(record: RunRecord) -> Stage:
+    return Stage("Ask", "now", "queued") if record.state is RunState.QUEUED else Stage("Ask", "done")
+
+
+def _answers_stage(record: RunRecord) -> Stage:
+    columns = record.answers.values()
+    ended = sum(column.state.is_final for column in columns)
+    usable = sum(column.state.is_usable for column in columns)
+    detail = f"{usable} of {len(columns)}"
+    if not record.is_final and record.panel_closed is None:
+        progress: Progress = "todo" if record.state is RunState.QUEUED else "now"
+        return Stage("Answers", progress, detail, (ended, len(columns)))
+    return Stage("Answers", "done" if usable else "bad", detail, (ended, len(columns)))
+
+
+def _judge_stage(record: RunRecord) -> Stage:
+    judge = record.judge
+    if judge.judgement is not None:
+        return Stage("Judge", "done")
+    if record.is_final:
+        return Stage("Judge", "bad" if judge.failures else "off", "no verdict" if judge.failures else "not judged")
+    if judge.endpoint is None:
+        return Stage("Judge", "todo")
+    return Stage("Judge", "now", "asked to mend its reply" if judge.reask else _attempt(judge.attempt))
+
+
+def _attempt(attempt: int) -> str:
+    return "reading" if attempt <= 1 else f"fallback {attempt - 1}"
+
+
+def _write_stage(record: RunRecord) -> Stage:
+    final = record.final
+    if final.final is not None:
+        if final.final.kind is not FinalKind.MERGED:
+            return Stage("Merge", "off", "not merged")
+        return Stage("Merge", "done", "" if final.final.writer is not None else "nothing to add")
+    if record.is_final:
+        return Stage("Merge", "off", "not written")
+    return Stage("Merge", "todo" if final.started_at_ms is None else "now")
+
+
+def _final_stage(record: RunRecord) -> Stage:
+    if record.final.final is not None:
+        return Stage("Final", "done", "out of date" if record.final.out_of_date else "")
+    return Stage("Final", "bad", "none") if record.is_final else Stage("Final", "todo")
+
+
+# --- what went otherwise than planned --------------------------------------------------------------
+
+
+def notices(record: RunRecord) -> Notices:
+    found = [Notice("warn", _DEGRADED_TITLES.get(note.code, "Note"), note.message) for note in record.degraded]
+    found = [notice for notice in found if record.failure is None or notice.text != record.failure.message]
+    if record.is_final:
+        found[:0] = _ending(record)
+    resume = _RESUME.get(record.state, "") if record.is_final else ""
+    return Notices(record.public_id, tuple(found), resume)
+
+
+def _ending(record: RunRecord) -> list[Notice]:
+    """Why there is no ordinary final, first of all."""
+    state, failure = record.state, record.failure
+    if state is RunState.FAILED and not any(column.text for column in record.answers.values()):
+        return _all_failed(record, failure)
+    title = _ENDINGS.get(state)
+    if title is None:
+        return []
+    tone = "bad" if state is RunState.FAILED else "warn" if state is not RunState.CANCELLED else "info"
+    text = failure.message if failure is not None else _ending_text(record)
+    return [Notice(tone, title, text, advice(failure))]
+
+
+_ENDINGS = {
+    RunState.FAILED: "This run failed",
+    RunState.SHORT: "Too few answers to judge",
+    RunState.UNJUDGED: "No verdict",
+    RunState.CANCELLED: "Stopped",
+    RunState.INTERRUPTED: "Interrupted",
+    RunState.ANSWERED: "Answers only",
+}
+
+
+def _ending_text(record: RunRecord) -> str:
+    usable = sum(column.state.is_usable for column in record.answers.values())
+    kept = f"{plural(usable, 'complete answer')} of {len(record.answers)} kept."
+    of_all = f"{usable} of {len(record.answers)}"
+    return {
+        RunState.SHORT: f"{of_all} members answered, and this pool asks before it judges fewer.",
+        RunState.INTERRUPTED: f"The server stopped in mid-run. {kept} Nothing finished is asked again.",
+        RunState.CANCELLED: f"A person stopped this run. {kept}",
+        RunState.ANSWERED: "The members have answered; no judge was asked.",
+    }.get(record.state, kept)
+
+
+def _all_failed(record: RunRecord, failure: Failure | None) -> list[Notice]:
+    """One notice per cause, naming the members that it hit."""
+    causes: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for column in record.answers.values():
+        reason = column.failure or Failure("", "No answer came.")
+        if column.state is not AnswerState.WAITING:
+            causes[(reason.code, reason.message)].append(f"{column.letter} ({column.endpoint.name})")
+    if not causes:
+        return [Notice("bad", "This run failed", failure.message if failure else "It could not be started.")]
+    return [
+        Notice("bad", f"No answer from {listed(members)}", message, advice(Failure(code, message)))
+        for (code, message), members in causes.items()
+    ]

@@ -1,0 +1,189 @@
+"""The judge on the page: its notes while it writes, and the verdict with all that a reader needs to doubt it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fusion.engine.rubrics import RUBRICS
+from fusion.engine.types import Assessment, Contradiction, Judgement, Point
+from fusion.engine.verdict import PartialVerdict, partial_verdict
+from fusion.live.record import RunRecord
+from fusion.web.shown.words import listed, plural
+
+READ_EVERY_MS = 250
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeAtWork:
+    """What can be read of the verdict so far; never JSON, never a label."""
+
+    name: str
+    provider: str
+    attempt: int
+    mending: bool
+    answers: int
+    partial: PartialVerdict
+    failures: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRow:
+    letter: str
+    name: str
+    place: str
+    composite: int
+    scores: tuple[int | None, ...]
+    fatal_flaw: str | None
+    is_winner: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """A verdict for people. `judgement` None: `empty` says why there is nothing to show."""
+
+    empty: str
+    judgement: Judgement | None = None
+    judge_name: str = ""
+    standing: str = ""
+    standing_tone: str = ""
+    rationale: str = ""
+    saw: str = ""
+    criteria: tuple[str, ...] = ()
+    rows: tuple[ScoreRow, ...] = ()
+    assessments: tuple[Assessment, ...] = ()
+    agreed: tuple[Point, ...] = ()
+    partly: tuple[Point, ...] = ()
+    unique: tuple[Point, ...] = ()
+    contradictions: tuple[Contradiction, ...] = ()
+    blind_spots: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()
+
+
+_STANDINGS = {
+    "clear": ("Clear", "ok"),
+    "close": ("Close", "warn"),
+    "could_not_separate": ("Could not separate", "warn"),
+    "none_acceptable": ("None acceptable", "bad"),
+    "cannot_judge": ("Could not judge", "warn"),
+}
+
+_PARSE_CAUTIONS = {
+    "extracted": "The judge wrote more than the verdict; the last complete verdict in its reply was used.",
+    "repaired": "The judge's reply was slightly malformed and was repaired.",
+    "coerced": "The judge's reply did not follow the form exactly; it was read where only one reading is possible.",
+    "reasked": "The judge's first reply could not be read; it was asked once to mend it.",
+}
+
+
+def judge_at_work(record: RunRecord) -> JudgeAtWork | None:
+    """None unless a judge is being asked right now."""
+    judge = record.judge
+    if record.is_final or judge.endpoint is None or judge.judgement is not None:
+        return None
+    return JudgeAtWork(
+        name=judge.endpoint.name,
+        provider=judge.endpoint.provider,
+        attempt=judge.attempt,
+        mending=judge.reask,
+        answers=len(judge.order),
+        partial=partial_verdict(judge.text, judge.labels) if judge.text else PartialVerdict(),
+        failures=_failures(record),
+    )
+
+
+def _failures(record: RunRecord) -> tuple[str, ...]:
+    steps = {"reask": "It was asked again.", "fallback": "The next judge was asked.", "none": ""}
+    return tuple(
+        f"{record.facts(failed.ref).name}: {failed.failure.message} {steps.get(failed.next_step, '')}".strip()
+        for failed in record.judge.failures
+    )
+
+
+def why(record: RunRecord) -> Why:
+    judgement = record.judge.judgement
+    if judgement is None:
+        return Why(_why_not(record), failures=_failures(record))
+    verdict = judgement.verdict
+    label, tone = _STANDINGS[judgement.standing]
+    criteria = _criteria(record.rubric, verdict.assessments)
+    return Why(
+        empty="",
+        judgement=judgement,
+        judge_name=record.facts(judgement.judge).name,
+        standing=label,
+        standing_tone=tone,
+        rationale=verdict.rationale,
+        saw=_saw(judgement),
+        criteria=tuple(name.replace("_", " ") for name in criteria),
+        rows=_rows(record, judgement, criteria),
+        assessments=verdict.assessments,
+        agreed=verdict.consensus,
+        partly=verdict.partial_coverage,
+        unique=verdict.unique,
+        contradictions=verdict.contradictions,
+        blind_spots=verdict.blind_spots,
+        cautions=tuple(_cautions(judgement)),
+        failures=_failures(record),
+    )
+
+
+def _why_not(record: RunRecord) -> str:
+    if len(record.answers) == 1:
+        return "This pool has one member, so there was nothing to compare."
+    if not record.is_final:
+        return "The verdict appears here as soon as the judge has given it."
+    return "No judge gave a verdict on these answers."
+
+
+def _saw(judgement: Judgement) -> str:
+    seen = plural(len(judgement.order), "anonymised answer")
+    return f"The judge saw {seen} in the order {', '.join(judgement.order)}."
+
+
+def _criteria(rubric_key: str, assessments: tuple[Assessment, ...]) -> tuple[str, ...]:
+    rubric = RUBRICS.get(rubric_key)
+    if rubric is not None:
+        return tuple(criterion.name for criterion in rubric.criteria)
+    return tuple(dict.fromkeys(name for item in assessments for name in item.scores))
+
+
+def _rows(record: RunRecord, judgement: Judgement, criteria: tuple[str, ...]) -> tuple[ScoreRow, ...]:
+    by_letter = {item.letter: item for item in judgement.verdict.assessments}
+    rows, place = [], 1
+    for group in judgement.verdict.ranking:
+        label = f"{place}=" if len(group) > 1 else str(place)
+        rows += [_row(record, judgement, by_letter[letter], label, criteria) for letter in group if letter in by_letter]
+        place += len(group)
+    return tuple(rows)
+
+
+def _row(record: RunRecord, judgement: Judgement, item: Assessment, place: str, criteria: tuple[str, ...]) -> ScoreRow:
+    column = record.answers.get(item.letter)
+    return ScoreRow(
+        letter=item.letter,
+        name=column.endpoint.name if column is not None else "",
+        place=place,
+        composite=round(item.composite),
+        scores=tuple(item.scores.get(name) for name in criteria),
+        fatal_flaw=item.fatal_flaw,
+        is_winner=item.letter == judgement.chosen,
+    )
+
+
+def _cautions(judgement: Judgement) -> list[str]:
+    """What makes this verdict weaker than it looks."""
+    found = list(judgement.inconsistent)
+    if not judgement.verdict.assessments:
+        found.append("Only the winner could be read from the judge's reply; its analysis is missing.")
+    if judgement.parse_path in _PARSE_CAUTIONS:
+        found.append(_PARSE_CAUTIONS[judgement.parse_path])
+    if judgement.quote_misses:
+        found.append(f"{plural(judgement.quote_misses, 'quote')} of the judge could not be found in the answers.")
+    found += [
+        f"The judge did not see about {trim.omitted_tokens:,} tokens of {trim.letter}." for trim in judgement.trims
+    ]
+    if judgement.suspects:
+        found.append(f"{listed(list(judgement.suspects))} contains text that tries to steer a judge.")
+    found += [f"{note.letter} tries to steer the judge: “{note.quote}”" for note in judgement.verdict.integrity]
+    return found

@@ -1,0 +1,146 @@
+"""The front page: a question, a panel to ask, and what is going on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from fusion.live.record import EndpointFacts
+from fusion.models import Pool, Run, User
+from fusion.models.pool import Mode
+from fusion.runs import catalogue
+from fusion.runs.examples import bundled_questions
+from fusion.runs.pools import CallPlan, planned_calls, spec_of
+from fusion.runs.selectors import recent_runs, visible_pools
+from fusion.web.forms.runs import RunForm, new_key
+from fusion.web.views.entry import read_only, signed_in
+
+RECENT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class PoolOption:
+    """One pool of the picker with everything that its run will call."""
+
+    public_id: str
+    name: str
+    mode: str
+    mode_label: str
+    members: tuple[tuple[str, EndpointFacts], ...]
+    judge: EndpointFacts | None
+    writer: EndpointFacts | None
+    calls: CallPlan
+    simulated: bool
+
+
+@signed_in
+@read_only
+def ask(request: HttpRequest) -> HttpResponse:
+    """The composer; for htmx's `plan` request only what the chosen pool would call."""
+    user = request.user
+    assert isinstance(user, User)
+    if request.headers.get("HX-Target") == "ask-plan":
+        plan = pool_option(_chosen_pool(user, request.GET.get("pool", "")), request.GET.get("mode", ""))
+        response = render(request, "fusion/ask/_plan.html", {"plan": plan})
+    else:
+        response = ask_page(request, RunForm(user=user, initial=_initial(request, user)))
+    response["Vary"] = "HX-Request, HX-Target, Cookie"
+    return response
+
+
+def ask_page(request: HttpRequest, form: RunForm, *, status: int = 200) -> HttpResponse:
+    """The whole page around `form`, which keeps what was typed."""
+    user = request.user
+    assert isinstance(user, User)
+    pools = list(visible_pools(user))
+    chosen_id, mode = str(form["pool"].value() or ""), str(form["mode"].value() or "")
+    chosen = next((pool for pool in pools if str(pool.public_id) == chosen_id), pools[0] if pools else None)
+    recent = recent_runs(user, RECENT)
+    context = {
+        "form": form,
+        "options": [pool_option(pool, "") for pool in pools],
+        "plan": pool_option(chosen, mode),
+        "modes": Mode.choices,
+        "questions": bundled_questions(),
+        "recent": [run for run in recent if not run.is_in_flight],
+        "running": list(
+            Run.objects.visible_to(user).in_flight().select_related("pool_version__pool", "author").order_by("-pk")[:10]
+        ),
+        "is_first": not recent,
+        "prompt_limit": settings.FUSION_PROMPT_MAX_CHARS,
+        "only_simulated": all(known.simulated for known in catalogue.available_models()),
+    }
+    return render(request, "fusion/ask/page.html", context, status=status)
+
+
+def _initial(request: HttpRequest, user: User) -> dict[str, Any]:
+    """An empty question, or one that is asked again in other words; the pool is the one used last."""
+    initial: dict[str, Any] = {"idempotency_key": new_key()}
+    source = _source(user, request.GET.get("from", ""))
+    last = source or Run.objects.visible_to(user).filter(author=user).select_related("pool_version__pool").first()
+    if source is not None:
+        initial["prompt"] = source.prompt
+        initial["mode"] = source.mode
+    if last is not None:
+        initial["pool"] = str(last.pool_version.pool.public_id)
+    example = next((known for known in bundled_questions() if known.slug == request.GET.get("example")), None)
+    if example is not None:
+        initial["prompt"] = example.prompt
+    asked_pool = _chosen_pool(user, request.GET.get("pool", "")) if request.GET.get("pool") else None
+    if asked_pool is not None:
+        initial["pool"] = str(asked_pool.public_id)
+    return initial
+
+
+def _source(user: User, public_id: str) -> Run | None:
+    """The run to start from, if the person may read it."""
+    if not _is_uuid(public_id):
+        return None
+    return Run.objects.visible_to(user).filter(public_id=public_id).select_related("pool_version__pool").first()
+
+
+def _chosen_pool(user: User, public_id: str) -> Pool | None:
+    return visible_pools(user).filter(public_id=public_id).first() if _is_uuid(public_id) else None
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def pool_option(pool: Pool | None, mode: str) -> PoolOption | None:
+    """What a run of `pool` in `mode` (its own, if empty) will call."""
+    if pool is None or pool.current is None:
+        return None
+    version = pool.current
+    mode = mode if mode in Mode.values else version.mode
+    calls = planned_calls(spec_of(version), mode)
+    members = tuple((seat.letter, _facts(seat.ref)) for seat in version.members.all())
+    judge = _facts(version.judge) if calls.judge and version.judge else None
+    writer = _facts(version.writer or version.judge) if calls.writer else None
+    facts = [facts for _, facts in members] + [known for known in (judge, writer) if known is not None]
+    return PoolOption(
+        public_id=str(pool.public_id),
+        name=pool.name,
+        mode=mode,
+        mode_label=Mode(mode).label,
+        members=members,
+        judge=judge,
+        writer=writer,
+        calls=calls,
+        simulated=any(known.simulated for known in facts),
+    )
+
+
+def _facts(ref: str) -> EndpointFacts:
+    """What is known of a model; a ref whose connection is gone is shown as it is."""
+    known = catalogue.entry(ref)
+    return known.facts() if known is not None else EndpointFacts(ref, ref, ref, "not available")

@@ -1,0 +1,172 @@
+"""One run: starting, watching, steering, deleting it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import UUID
+
+from django.contrib import messages
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+
+from fusion.errors import FusionError, InvalidInput, NotAllowed, RunStateConflict, TooManyRuns
+from fusion.models import Run, Team, User
+from fusion.runs import services
+from fusion.teams.rights import RUNNERS, role_in
+from fusion.web.forms.runs import RunForm, new_key
+from fusion.web.views.ask import ask_page
+from fusion.web.views.entry import read_only, signed_in, write_only
+from fusion.web.views.refusals import refusal
+from fusion.web.watch import screen_for, screen_to_follow
+
+HTTP_STATUS: dict[type[FusionError], int] = {
+    NotAllowed: 403,
+    RunStateConflict: 409,
+    TooManyRuns: 429,
+    InvalidInput: 422,
+}
+
+
+def status_of(failure: FusionError) -> int:
+    """The HTTP status that says the same as a service's refusal."""
+    return next((status for kind, status in HTTP_STATUS.items() if isinstance(failure, kind)), 422)
+
+
+@signed_in
+@write_only
+def run_create(request: HttpRequest) -> HttpResponse:
+    """Start a run and go to its page; or give the form back as it was, with what is wrong."""
+    user = _person(request)
+    form = RunForm(request.POST, user=user)
+    status = 422
+    if form.is_valid():
+        data = form.cleaned_data
+        try:
+            run = services.start_run(
+                author=user,
+                pool=data["pool"],
+                prompt=data["prompt"],
+                mode=data["mode"] or None,
+                idempotency_key=data["idempotency_key"],
+                private=data["private"],
+            )
+        except FusionError as failure:
+            form.add_failure(failure)
+            status = status_of(failure)
+        else:
+            return redirect("run-detail", run.public_id)
+    return ask_page(request, form, status=status)
+
+
+@signed_in
+@never_cache
+@read_only
+def run_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """The run as it is now; the page stays up to date by itself."""
+    user = _person(request)
+    run = _run(user, public_id)
+    context = screen_for(run).context()
+    context |= {
+        "pool_id": run.pool_version.pool.public_id,
+        "may_run": role_in(user, run.team) in RUNNERS,
+        "again_key": new_key(),
+    }
+    return render(request, "fusion/runs/page.html", context)
+
+
+@signed_in
+@read_only
+def run_live(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """The frames after `after`, for browsers that get no socket; 204 or 304 when there is nothing new."""
+    after = request.GET.get("after", "")
+    screen = screen_to_follow(_run(_person(request), public_id), after)
+    etag = f'"{screen.token}"'
+    if request.headers.get("If-None-Match") == etag:
+        return HttpResponseNotModified(headers={"ETag": etag, "Cache-Control": "private, no-cache"})
+    frames = screen.frames_or_snapshot(after)
+    status = 200 if frames else 204
+    return HttpResponse("".join(frames), status=status, headers={"ETag": etag, "Cache-Control": "private, no-cache"})
+
+
+@signed_in
+@write_only
+def run_act(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Steer a run: `do` says how, `letter` whom it concerns. Scripts get 204, people their page."""
+    user = _person(request)
+    run = _run(user, public_id)
+    was_over = not run.is_in_flight
+    try:
+        _act(run, user, request.GET.get("do") or request.POST.get("do", ""), request.POST.get("letter", ""))
+    except FusionError as failure:
+        return refusal(request, failure.message, status=status_of(failure))
+    if request.headers.get("HX-Request") != "true":
+        return redirect("run-detail", run.public_id)
+    # A page of an ended run has no socket: it is loaded anew to watch what was just started.
+    return HttpResponse(status=204, headers={"HX-Refresh": "true"} if was_over else {})
+
+
+def _act(run: Run, person: User, deed: str, letter: str) -> None:
+    """Raises InvalidInput for an unknown deed, and what the service raises."""
+    whole: dict[str, Callable[..., None]] = {
+        "stop": services.stop_run,
+        "judge-now": services.judge_now,
+        "wait-for-all": services.wait_for_all,
+        "resume": services.resume_run,
+    }
+    single: dict[str, Callable[..., None]] = {"stop-answer": services.stop_answer, "retry": services.retry_answer}
+    if deed in whole:
+        whole[deed](run=run, person=person)
+    elif deed in single:
+        single[deed](run=run, person=person, letter=letter)
+    else:
+        raise InvalidInput("This is not something that can be done with a run.")
+
+
+@signed_in
+@write_only
+def run_delete(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Take a run out of every list; the history offers to undo it for a while."""
+    run = _run(_person(request), public_id)
+    try:
+        services.delete_run(run=run, person=_person(request))
+    except FusionError as failure:
+        return refusal(request, failure.message, status=status_of(failure))
+    return redirect(_back(request, reverse("history")))
+
+
+@signed_in
+@write_only
+def run_restore(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Bring a deleted run back. Only who could delete it can see that it exists."""
+    user = _person(request)
+    runs = Run.objects.filter(Q(is_private=False) | Q(author=user), team__in=Team.objects.visible_to(user))
+    run = get_object_or_404(runs, public_id=public_id)
+    try:
+        services.restore_run(run=run, person=user)
+    except FusionError as failure:
+        return refusal(request, failure.message, status=404 if run.deleted_at else status_of(failure))
+    messages.success(request, "The run is back.")
+    return redirect(_back(request, reverse("run-detail", args=[run.public_id])))
+
+
+def _person(request: HttpRequest) -> User:
+    user = request.user
+    assert isinstance(user, User)
+    return user
+
+
+def _run(user: User, public_id: UUID) -> Run:
+    runs = Run.objects.visible_to(user).select_related("pool_version__pool", "author", "team")
+    return get_object_or_404(runs, public_id=public_id)
+
+
+def _back(request: HttpRequest, otherwise: str) -> str:
+    target = request.POST.get("next", "")
+    safe = url_has_allowed_host_and_scheme(
+        target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return target if safe else otherwise

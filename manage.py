@@ -1,0 +1,39 @@
+#!/usr/bin/env python3
+"""The command line of this installation: `manage.py serve`, `manage.py fuse`, and Django's own commands."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def main(arguments: list[str]) -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "fusion_site.settings")
+    adopt_address(arguments)
+    try:
+        from django.conf import settings  # so that a missing Django gets its sentence
+        from django.core.exceptions import ImproperlyConfigured
+        from django.core.management import execute_from_command_line
+    except ModuleNotFoundError as exc:
+        sys.exit(f"{exc.name} is not installed for {sys.executable}: start with `make run`, or use .venv/bin/python.")
+    try:
+        getattr(settings, "INSTALLED_APPS")  # noqa: B009 - loads the settings: what is wrong with them shows here
+    except ImproperlyConfigured as exc:
+        sys.exit(str(exc))
+    execute_from_command_line(arguments)
+
+
+def adopt_address(arguments: list[str]) -> None:
+    """`serve --host --port` decide like HOST and PORT, from which the settings derive the site's address."""
+    if arguments[1:2] != ["serve"]:
+        return
+    for option, variable in (("--host", "HOST"), ("--port", "PORT")):
+        for index, argument in enumerate(arguments):
+            if argument == option and index + 1 < len(arguments):
+                os.environ[variable] = arguments[index + 1]
+            elif argument.startswith(f"{option}="):
+                os.environ[variable] = argument.partition("=")[2]
+
+
+if __name__ == "__main__":
+    main(sys.argv)

@@ -1,0 +1,52 @@
+// A streaming text is followed only by someone who is at its end; any upward move stops it, reaching the end resumes it.
+(() => {
+  const NEAR = 80;
+  const FRESH_MS = 10000;
+  const following = new Map(); // scroller -> boolean
+  const place = new Map(); // scroller -> where we, or the reader, left it
+  const gap = (box) => box.scrollHeight - box.clientHeight - box.scrollTop;
+  const latest = (box) => document.querySelector(`[data-latest="${box.id}"]`);
+  const running = () => document.getElementById("live-seq") !== null;
+
+  function refresh(box) {
+    const button = latest(box);
+    if (button) button.hidden = !running() || following.get(box) || gap(box) <= NEAR;
+  }
+  for (const box of document.querySelectorAll("[data-follow]")) {
+    // Who has just asked follows, however much came before the page was there. A page that opens in mid-run shows the
+    // beginning of each text: following starts when the reader goes to its end.
+    following.set(box, (running() && elapsed() < FRESH_MS) || gap(box) <= NEAR);
+    place.set(box, box.scrollTop);
+    box.addEventListener("scroll", () => { moved(box); refresh(box); }, { passive: true });
+  }
+  function elapsed() {
+    return Number(document.querySelector("#run-clock [data-elapsed]")?.dataset.elapsed ?? 0);
+  }
+  // What the reader did since we last looked. A text that shrinks for a moment also moves the box up, but that is not
+  // the reader: so a frame notes where it left the box, and only what differs from that counts.
+  function moved(box) {
+    const up = box.scrollTop < place.get(box) - 1;
+    place.set(box, box.scrollTop);
+    if (up) following.set(box, false);
+    else if (gap(box) <= NEAR) following.set(box, true);
+  }
+  document.addEventListener("fusion:before-frame", () => {
+    for (const box of following.keys()) if (Math.abs(box.scrollTop - place.get(box)) > 1) moved(box);
+  });
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-latest]");
+    if (!button) return;
+    const box = document.getElementById(button.dataset.latest);
+    following.set(box, true);
+    box.scrollTop = box.scrollHeight;
+    refresh(box);
+  });
+  document.addEventListener("fusion:frame", (event) => {
+    for (const [box, follows] of following) {
+      const selecting = !getSelection().isCollapsed && box.contains(getSelection().anchorNode);
+      if (follows && !selecting && event.detail.running) box.scrollTop = box.scrollHeight;
+      place.set(box, box.scrollTop);
+      refresh(box);
+    }
+  });
+})();

@@ -1,0 +1,101 @@
+// Keeps the reader's place around every frame: what is focused, selected or in view stays so.
+(() => {
+  const root = document.documentElement;
+  const running = () => document.getElementById("live-seq") !== null;
+  const final = document.getElementById("run-final");
+  const answers = document.getElementById("run-answers");
+  const pill = document.querySelector("[data-final-pill]");
+  if (!final || !answers) return;
+  let before = null;
+
+  // --- selection: a text only grows, so the same characters are the same place --------------------------------------
+  function offsetIn(root, node, offset) {
+    const range = document.createRange();
+    range.setStart(root, 0);
+    range.setEnd(node, offset);
+    return range.toString().length;
+  }
+  function pointAt(root, offset) {
+    const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+      if (offset <= node.length) return [node, offset];
+      offset -= node.length;
+    }
+    return null;
+  }
+  function selected() {
+    const selection = getSelection();
+    if (!selection.rangeCount || selection.isCollapsed) return null;
+    const range = selection.getRangeAt(0);
+    const inside = range.commonAncestorContainer;
+    const scope = (inside.nodeType === Node.ELEMENT_NODE ? inside : inside.parentElement)?.closest("[data-follow] > .prose");
+    if (!scope) return null;
+    return {
+      id: scope.id,
+      text: range.toString(),
+      start: offsetIn(scope, range.startContainer, range.startOffset),
+      end: offsetIn(scope, range.endContainer, range.endOffset),
+    };
+  }
+  function reselect(was) {
+    const scope = document.getElementById(was.id);
+    if (!scope || getSelection().toString() === was.text || scope.textContent === null) return;
+    const start = pointAt(scope, was.start), end = pointAt(scope, was.end);
+    if (!start || !end) return;
+    const range = document.createRange();
+    range.setStart(...start);
+    range.setEnd(...end);
+    if (range.toString() !== was.text) return;
+    getSelection().removeAllRanges();
+    getSelection().addRange(range);
+  }
+
+  // --- scroll: what is in view does not move when something above it grows --------------------------------------------
+  function anchor() {
+    if (scrollY === 0) return null;
+    const lowestFirst = root.hasAttribute("data-watching") ? [final, answers] : [answers, final];
+    return lowestFirst.find((element) => element.getBoundingClientRect().top <= innerHeight * 0.4) ?? null;
+  }
+
+  document.addEventListener("fusion:before-frame", () => {
+    const element = anchor();
+    before = {
+      focus: document.activeElement === document.body ? "" : document.activeElement?.id,
+      selection: selected(),
+      element,
+      top: element?.getBoundingClientRect().top,
+      ready: document.getElementById("final-head")?.dataset.phase === "ready",
+    };
+  });
+
+  document.addEventListener("fusion:after-frame", () => {
+    if (!before) return;
+    const { focus, selection, element, top, ready } = before;
+    before = null;
+    if (selection) reselect(selection);
+    if (focus && document.activeElement === document.body) document.getElementById(focus)?.focus({ preventScroll: true });
+    if (element) {
+      const moved = element.getBoundingClientRect().top - top;
+      if (Math.abs(moved) >= 1) scrollBy({ top: moved, behavior: "instant" });
+    }
+    const isReady = document.getElementById("final-head")?.dataset.phase === "ready";
+    if (isReady && !ready && !inView()) pill.hidden = false;
+    document.dispatchEvent(new CustomEvent("fusion:frame", { detail: { running: running() } }));
+  });
+
+  // A block that holds the reader's selection is not replaced; it comes right with the next load.
+  document.addEventListener("htmx:oobBeforeSwap", (event) => {
+    const { target } = event.detail;
+    if (!target.matches(".blk")) return;
+    const selection = getSelection();
+    if (!selection.isCollapsed && selection.rangeCount && selection.getRangeAt(0).intersectsNode(target)) event.detail.shouldSwap = false;
+  });
+
+  // The final counts as seen once it reaches well into the window; its head alone says nothing yet.
+  function inView() {
+    const { top, bottom } = final.getBoundingClientRect();
+    return top < innerHeight * 0.6 && bottom > innerHeight * 0.1;
+  }
+  pill.addEventListener("click", () => { pill.hidden = true; });
+  document.addEventListener("scroll", () => { if (!pill.hidden && inView()) pill.hidden = true; }, { passive: true });
+})();

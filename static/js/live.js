@@ -1,0 +1,149 @@
+// The socket of a run's page: it continues from where the page stands, says when it is lost, comes back by itself,
+// and where sockets are blocked the same messages are fetched every two seconds.
+(() => {
+  const STABLE_MS = 10_000, SILENT_MS = 35_000, CHECK_MS = 20_000, POLL_MS = 2_000, SEEN_EVERY = 128 * 1024;
+  const RETRY_S = [1, 2, 4, 8, 15, 30];
+  const FINAL_WORDS = {
+    4401: "You are signed out. Sign in again to watch this run; it continues on the server.",
+    4403: "You may no longer read this run.",
+    4404: "This run is not here any more.",
+  };
+  const holder = () => document.querySelector("#live[ws-connect]");
+  const token = () => document.getElementById("live-seq")?.dataset.seq ?? "";
+  if (!holder()) return;
+
+  const bar = document.querySelector("[data-live-status]");
+  const words = bar.querySelector("[data-live-text]");
+  const retry = bar.querySelector("[data-live-retry]");
+  let wrapper = null, current = null, failures = 0, lost = false, wantSnapshot = false;
+  let heardAt = Date.now(), openedAt = 0, received = 0, poller = 0, countdown = 0, hide = 0, etag = "";
+
+  // --- what the reader is told ---------------------------------------------------------------------------------------
+  function say(text, { tone = "", button = false, forMs = 0 } = {}) {
+    clearInterval(countdown);
+    clearTimeout(hide);
+    words.textContent = text;
+    bar.dataset.tone = tone;
+    retry.hidden = !button;
+    bar.hidden = false;
+    if (forMs) hide = setTimeout(quiet, forMs);
+  }
+  function quiet() {
+    clearInterval(countdown);
+    bar.hidden = true;
+  }
+  function sayLost(seconds) {
+    const text = (left) => `Connection lost. Your run continues on the server. Retrying in ${left} s`;
+    say(text(seconds), { button: true });
+    const until = Date.now() + seconds * 1000;
+    countdown = setInterval(() => { words.textContent = text(Math.max(0, Math.ceil((until - Date.now()) / 1000))); }, 500);
+  }
+
+  // --- the socket ----------------------------------------------------------------------------------------------------
+  htmx.createWebSocket = (url) => {
+    const after = wantSnapshot ? "" : token();
+    wantSnapshot = false;
+    current = new WebSocket(`${url}?after=${encodeURIComponent(after)}`);
+    return current;
+  };
+  htmx.config.wsReconnectDelay = () => {
+    const seconds = RETRY_S[Math.min(failures, RETRY_S.length - 1)];
+    failures += 1;
+    lost = true;
+    if (failures >= 3) poll(); else sayLost(seconds);
+    return seconds * 1000;
+  };
+  function reconnect() {
+    if (!holder() || !wrapper || current?.readyState === WebSocket.CONNECTING) return;
+    heardAt = Date.now();
+    wrapper.reconnect();
+  }
+  function resync() {
+    wantSnapshot = true;
+    reconnect();
+  }
+  document.addEventListener("htmx:wsConnecting", (event) => {
+    const seen = event.target;
+    queueMicrotask(() => { wrapper ??= seen["htmx-internal-data"]?.webSocket?.publicInterface ?? null; });
+  });
+  document.addEventListener("htmx:wsOpen", (event) => {
+    wrapper = event.detail.socketWrapper;
+    heardAt = openedAt = Date.now();
+    received = 0;
+    const mine = current;
+    setTimeout(() => { if (current === mine && mine.readyState === WebSocket.OPEN) failures = 0; }, STABLE_MS);
+    stopPolling();
+    if (lost) say("Caught up.", { tone: "ok", forMs: 3000 }); else quiet();
+    lost = false;
+  });
+  document.addEventListener("htmx:wsClose", (event) => {
+    const closed = event.detail.event;
+    if (closed.target !== current) return;
+    wrapper ??= event.detail.socketWrapper;
+    const text = FINAL_WORDS[closed.code];
+    if (text) { stopPolling(); say(text, { tone: "bad" }); }
+  });
+  document.addEventListener("htmx:wsBeforeMessage", (event) => {
+    const { message, socketWrapper } = event.detail;
+    heardAt = Date.now();
+    received += message.length;
+    if (message.startsWith("{")) {
+      event.preventDefault();
+      socketWrapper.sendImmediately("seen");
+      return;
+    }
+    if (received > SEEN_EVERY) { received = 0; socketWrapper.sendImmediately("seen"); }
+    before(message);
+  });
+
+  function before(message) {
+    // The last frame takes the socket's element away, and htmx's own "after" event with it.
+    queueMicrotask(after);
+    document.dispatchEvent(new CustomEvent("fusion:before-frame"));
+  }
+  function after() {
+    document.dispatchEvent(new CustomEvent("fusion:after-frame"));
+    if (!holder()) { stopPolling(); if (bar.dataset.tone !== "ok") quiet(); }
+  }
+
+  // A fragment whose place is missing: the page and the server disagree, so the page takes everything anew.
+  document.addEventListener("htmx:oobErrorNoTarget", () => resync());
+
+  // --- when sockets are blocked ---------------------------------------------------------------------------------------
+  function poll() {
+    if (poller) return;
+    say("Live updates are blocked on this network; looking every 2 seconds.", { button: true });
+    poller = setInterval(look, POLL_MS);
+    look();
+  }
+  function stopPolling() {
+    clearInterval(poller);
+    poller = 0;
+  }
+  async function look() {
+    const live = holder();
+    if (!live || document.hidden) return;
+    try {
+      const answer = await fetch(`${live.dataset.poll}?after=${encodeURIComponent(token())}`, { headers: etag ? { "If-None-Match": etag } : {}, redirect: "error" });
+      if ([401, 403, 404].includes(answer.status)) { stopPolling(); say(FINAL_WORDS[4000 + answer.status], { tone: "bad" }); return; }
+      etag = answer.headers.get("ETag") ?? "";
+      const html = answer.status === 200 ? await answer.text() : "";
+      if (!html || !poller) return;
+      before(html);
+      htmx.swap(document.createElement("div"), html, { swapStyle: "none", swapDelay: 0, settleDelay: 0 });
+    } catch {
+      words.textContent = "Connection lost. Your run continues on the server. Trying every 2 seconds";
+    }
+  }
+
+  // --- coming back ------------------------------------------------------------------------------------------------------
+  retry.addEventListener("click", reconnect);
+  addEventListener("online", reconnect);
+  addEventListener("visibilitychange", () => {
+    if (!document.hidden && (current?.readyState !== WebSocket.OPEN || Date.now() - heardAt > CHECK_MS)) reconnect();
+  });
+  addEventListener("offline", () => { lost = true; say("You are offline. Your run continues on the server.", { button: true }); });
+  setInterval(() => {
+    if (holder() && current?.readyState === WebSocket.OPEN && Date.now() - heardAt > SILENT_MS) { lost = true; reconnect(); }
+  }, 5000);
+})();

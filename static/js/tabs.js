@@ -1,0 +1,28 @@
+// ARIA tabs with manual activation: arrows move the focus, Enter or Space shows. Without this script all panels show.
+(() => {
+  const panelOf = (tab) => document.getElementById(tab.getAttribute("aria-controls"));
+  function choose(list, chosen) {
+    for (const tab of list.querySelectorAll("[role=tab]")) {
+      const on = tab === chosen;
+      tab.setAttribute("aria-selected", String(on));
+      tab.tabIndex = on ? 0 : -1;
+      panelOf(tab).hidden = !on;
+    }
+  }
+  for (const list of document.querySelectorAll("[data-tabs] > [role=tablist]")) {
+    list.hidden = false;
+    choose(list, list.querySelector("[aria-selected=true]"));
+    list.addEventListener("click", (event) => {
+      const tab = event.target.closest("[role=tab]");
+      if (tab) choose(list, tab);
+    });
+    list.addEventListener("keydown", (event) => {
+      const tabs = [...list.querySelectorAll("[role=tab]")];
+      const here = tabs.indexOf(document.activeElement);
+      const to = { ArrowRight: here + 1, ArrowLeft: here - 1, Home: 0, End: tabs.length - 1 }[event.key];
+      if (here < 0 || to === undefined) return;
+      event.preventDefault();
+      tabs[(to + tabs.length) % tabs.length].focus();
+    });
+  }
+})();

@@ -1,0 +1,185 @@
+"""Servers in processes of their own: the model server of `tests.upstream`, and Fusion through `manage.py serve`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+PATIENCE_S = 60.0
+
+
+def environment(data_dir: Path, **variables: str) -> dict[str, str]:
+    """The environment of a command that knows nothing of this machine's settings."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    return {
+        **kept,
+        "FUSION_ENV_FILE": os.devnull,
+        "FUSION_DATA_DIR": str(data_dir),
+        "DJANGO_SETTINGS_MODULE": "fusion_site.settings",
+        **variables,
+    }
+
+
+def manage(data_dir: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run `manage.py` to its end and give what it printed."""
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=environment(data_dir, **variables),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+
+
+@contextmanager
+def upstream_process() -> Iterator[str]:
+    """The base URL of a model server that lives as long as the block."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.upstream"], cwd=ROOT, stdout=subprocess.PIPE, text=True, env={**os.environ}
+    )
+    try:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def upstream_stats(url: str) -> dict[str, Any]:
+    """What the model server counted so far."""
+    with urllib.request.urlopen(f"{url}/stats", timeout=10) as reply:
+        stats: dict[str, Any] = json.load(reply)
+    return stats
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+class Served:
+    """`manage.py serve` on a loopback port; it can be killed and started again on the same data."""
+
+    def __init__(self, data_dir: Path, **variables: str) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = ""
+        self.data_dir = data_dir
+        self._variables = variables
+        self._process: subprocess.Popen[str] | None = None
+        self._reader: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start and wait until pages are served."""
+        env = environment(self.data_dir, PORT=str(self.port), PYTHONUNBUFFERED="1", **self._variables)
+        self._process = subprocess.Popen(
+            [sys.executable, "manage.py", "serve"],
+            cwd=ROOT,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read_log, daemon=True)
+        self._reader.start()
+        self._wait_until_served()
+
+    def _read_log(self) -> None:
+        assert self._process is not None and self._process.stdout is not None
+        for line in self._process.stdout:
+            self.log += line
+
+    def _wait_until_served(self) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            assert self._process is not None
+            if self._process.poll() is not None:
+                break
+            try:
+                urllib.request.urlopen(f"{self.url}/accounts/login/", timeout=5).close()
+                return
+            except (urllib.error.URLError, ConnectionError, TimeoutError):
+                time.sleep(0.05)
+        raise AssertionError(f"The server did not come up:\n{self.log}")
+
+    def kill(self) -> None:
+        """SIGKILL: nothing is tidied up."""
+        assert self._process is not None
+        self._process.kill()
+        self._ended()
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit status."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        return self._ended()
+
+    def _ended(self) -> int:
+        assert self._process is not None and self._reader is not None
+        status = self._process.wait(timeout=PATIENCE_S)
+        self._reader.join(timeout=5)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        return status
+
+
+@contextmanager
+def served(data_dir: Path, **variables: str) -> Iterator[Served]:
+    """A running Fusion with its own data, stopped at the end of the block."""
+    server = Served(data_dir, **variables)
+    server.start()
+    try:
+        yield server
+    finally:
+        try:
+            server.stop()
+        except (AssertionError, ProcessLookupError, subprocess.TimeoutExpired):
+            server.kill()
+
+
+# --- people and pools in an installation of its own ------------------------------------------------
+
+SET_UP = """
+import json
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
+from tests.factories import MemberSpec, make_pool, make_user
+user = make_user("alice", is_staff=True, is_superuser=True)
+members = tuple(MemberSpec("custom:" + name) for name in {members!r})
+pool = make_pool(user, name="Bench", members=members, judge="custom:{judge}", fallback_judges=(), grace_s=60)
+session = SessionStore()
+session[SESSION_KEY] = str(user.pk)
+session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+session.save()
+print(json.dumps([session.session_key, str(pool.public_id)]))
+"""
+
+
+def set_up(data_dir: Path, upstream: str, *, members: list[str], judge: str) -> tuple[str, str]:
+    """Make alice with a session, and a pool of the model server's models: session key, pool id."""
+    migrated = manage(data_dir, "migrate", "--verbosity", "0")
+    assert migrated.returncode == 0, migrated.stderr
+    script = SET_UP.format(members=members, judge=judge)
+    made = manage(data_dir, "shell", "--no-imports", "--command", script, FUSION_PROVIDER_URL=upstream)
+    assert made.returncode == 0, made.stderr
+    session, pool = json.loads(made.stdout.strip().splitlines()[-1])
+    return session, pool

@@ -1,0 +1,142 @@
+"""`manage.py fuse`: what goes to stdout, what to stderr, and the exit status."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fusion.runs.progress import harmless
+from tests.processes import ROOT, environment, manage, upstream_process, upstream_stats
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("fuse")
+    migrated = manage(made, "migrate", "--verbosity", "0")
+    assert migrated.returncode == 0, migrated.stderr
+    return made
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[str]:
+    with upstream_process() as url:
+        yield url
+
+
+def test_the_final_alone_goes_to_stdout(data_dir: Path, upstream: str) -> None:
+    asked = manage(data_dir, "fuse", "Why?", "--mode", "best-of", "--pool", "simulated-panel")
+    assert asked.returncode == 0, asked.stderr
+    assert "simulation" in asked.stdout
+    assert "✓" not in asked.stdout
+
+
+def test_json_prints_one_object_with_the_whole_run(data_dir: Path, upstream: str) -> None:
+    asked = manage(data_dir, "fuse", "Why?", "--json", FUSION_PROVIDER_URL=upstream)
+    assert asked.returncode == 0, asked.stderr
+    run = json.loads(asked.stdout)
+    assert run["state"] == "done"
+    assert [answer["state"] for answer in run["answers"]] == ["done"] * len(run["answers"])
+    assert {"run", "state", "mode", "pool", "final", "verdict", "answers", "calls", "degraded", "timing"} <= set(run)
+    assert run["final"]["text"]
+
+
+def test_an_empty_question_is_a_bad_argument(data_dir: Path) -> None:
+    asked = manage(data_dir, "fuse", "  ")
+    assert asked.returncode == 2
+    assert "Write a question first" in asked.stderr
+    assert asked.stdout == ""
+
+
+def test_an_unknown_pool_is_a_bad_argument_that_names_the_pools(data_dir: Path) -> None:
+    asked = manage(data_dir, "fuse", "Why?", "--pool", "no-such-pool")
+    assert asked.returncode == 2
+    assert "system/simulated-panel" in asked.stderr
+
+
+def test_an_unknown_person_is_a_bad_argument(data_dir: Path) -> None:
+    asked = manage(data_dir, "fuse", "Why?", "--as", "nobody@example.com")
+    assert asked.returncode == 2
+    assert "nobody@example.com" in asked.stderr
+
+
+def test_a_provider_that_is_gone_ends_without_a_final(data_dir: Path, upstream: str) -> None:
+    made = manage(data_dir, "fuse", "Why?", FUSION_PROVIDER_URL=upstream, FUSION_PROVIDER_NAME="Lab")
+    assert made.returncode == 0, made.stderr
+    asked = manage(data_dir, "fuse", "Why?", "--quiet", FUSION_PROVIDER_URL="http://127.0.0.1:9/v1")
+    assert asked.returncode == 1
+    assert asked.stdout == ""
+    assert "127.0.0.1:9" in asked.stderr
+
+
+def started(data_dir: Path, upstream: str, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "manage.py", "fuse", *arguments],
+        cwd=ROOT,
+        env=environment(data_dir, FUSION_PROVIDER_URL=upstream),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("calls", [1, 3, 4], ids=["answers", "last answer", "judging"])
+def test_ctrl_c_stops_the_upstream_calls_and_keeps_what_came(data_dir: Path, upstream: str, calls: int) -> None:
+    begun = upstream_stats(upstream)["begun"]
+    process = started(data_dir, upstream, "Why?", "--json")
+    while upstream_stats(upstream)["begun"] < begun + calls:
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    assert upstream_stats(upstream)["open"] == 0
+    assert json.loads(out)["state"] == "cancelled"
+    assert "Traceback" not in err
+
+
+def test_a_reader_that_left_is_no_error(data_dir: Path, upstream: str) -> None:
+    process = started(data_dir, upstream, "Why?", "--pool", "simulated-panel", "--mode", "best-of")
+    assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+    process.stdin.close()
+    process.stdout.close()
+    assert process.wait(timeout=60) == 0
+    err = process.stderr.read()
+    process.stderr.close()
+    assert "Broken" not in err and "Traceback" not in err
+
+
+def test_the_question_comes_from_standard_input(data_dir: Path, upstream: str) -> None:
+    process = started(data_dir, upstream, "-", "--json", "--pool", "simulated-panel", "--mode", "best-of")
+    out, err = process.communicate("Warum ist der Himmel blau?", timeout=60)
+    assert process.returncode == 0, err
+    assert json.loads(out)["mode"] == "best-of"
+
+
+def test_bytes_that_are_not_text_are_a_bad_argument(data_dir: Path) -> None:
+    asked = subprocess.run(
+        [sys.executable, "manage.py", "fuse", "-"],
+        cwd=ROOT,
+        env=environment(data_dir),
+        input=b"Why \xff?",
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert asked.returncode == 2
+    assert b"UTF-8" in asked.stderr and b"Traceback" not in asked.stderr
+
+
+def test_a_database_without_tables_is_said_in_a_sentence(tmp_path: Path) -> None:
+    asked = manage(tmp_path, "fuse", "Why?")
+    assert asked.returncode == 1
+    assert "migrate" in asked.stderr and "Traceback" not in asked.stderr
+
+
+def test_what_a_terminal_would_obey_is_shown_as_symbols() -> None:
+    assert harmless("a\x1b]52;c;eA==\x07b\r\nc\td\x9b") == "a␛]52;c;eA==␇b\nc\td\ufffd"

@@ -1,0 +1,158 @@
+"""Starting and steering runs: what is refused, with which sentence, and what is left behind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fusion.errors import InvalidInput, NotAllowed, PoolUnusable, RunStateConflict, TooManyRuns
+from fusion.models import Pool, PoolVersion, Run, RunCommand, User
+from fusion.models.team import Role
+from fusion.runs import services
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def person() -> User:
+    return factories.make_user("alice")
+
+
+@pytest.fixture
+def pool(person: User) -> Pool:
+    return factories.make_pool(person)
+
+
+def start(person: User, pool: Pool, prompt: str = "Why?", key: str = "k1") -> Run:
+    return services.start_run(author=person, pool=pool, prompt=prompt, idempotency_key=key)
+
+
+def test_a_started_run_waits_with_one_answer_row_per_member(person: User, pool: Pool) -> None:
+    run = start(person, pool)
+    assert run.state == Run.State.QUEUED
+    assert [row.letter for row in run.answers.all()] == ["A", "B", "C"]
+    assert all(row.endpoint["simulated"] for row in run.answers.all())
+
+
+def test_the_same_key_gives_the_same_run(person: User, pool: Pool) -> None:
+    assert start(person, pool).pk == start(person, pool, prompt="Another").pk
+    assert Run.objects.count() == 1
+
+
+def test_the_same_key_of_another_person_is_another_run(person: User, pool: Pool) -> None:
+    bob = factories.make_user("bob", team=pool.team, role=Role.MEMBER)
+    assert start(person, pool).pk != start(bob, pool).pk
+
+
+@pytest.mark.parametrize(
+    ("prompt", "code"),
+    [("", "prompt_empty"), (" \n\t", "prompt_empty"), ("a\0b", "prompt_has_nul"), ("x" * 200_001, "prompt_too_long")],
+)
+def test_a_prompt_that_cannot_be_sent_is_refused_and_leaves_no_run(
+    person: User, pool: Pool, prompt: str, code: str
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        start(person, pool, prompt)
+    assert refused.value.code == code
+    assert refused.value.field == "prompt"
+    assert not Run.objects.exists()
+
+
+def test_the_longest_allowed_prompt_is_stored_as_it_is(person: User, pool: Pool) -> None:
+    assert start(person, pool, "x" * 200_000).prompt == "x" * 200_000
+
+
+def test_a_pool_without_members_is_refused(person: User, pool: Pool) -> None:
+    assert pool.current is not None
+    pool.current.members.all().delete()
+    with pytest.raises(PoolUnusable, match="no members"):
+        start(person, pool)
+
+
+def test_a_pool_whose_model_is_gone_is_refused_by_name(person: User, pool: Pool) -> None:
+    assert pool.current is not None
+    pool.current.members.filter(position=1).update(ref="openrouter:gone/model")
+    with pytest.raises(PoolUnusable, match="openrouter:gone/model"):
+        start(person, pool)
+
+
+def test_a_person_has_only_so_many_runs_in_flight(person: User, pool: Pool, settings: Any) -> None:
+    settings.FUSION_MAX_RUNS_PER_PERSON = 2
+    start(person, pool, key="1")
+    start(person, pool, key="2")
+    with pytest.raises(TooManyRuns, match="2 runs in flight"):
+        start(person, pool, key="3")
+    assert Run.objects.count() == 2
+    Run.objects.filter(idempotency_key="1").update(state=Run.State.DONE)
+    assert start(person, pool, key="3").state == Run.State.QUEUED
+
+
+def test_a_viewer_may_not_start_or_stop(person: User, pool: Pool) -> None:
+    viewer = factories.make_user("victor", team=pool.team, role=Role.VIEWER)
+    run = start(person, pool)
+    with pytest.raises(NotAllowed):
+        start(viewer, pool)
+    with pytest.raises(NotAllowed):
+        services.stop_run(run=run, person=viewer)
+
+
+def test_somebody_who_left_the_team_may_not_start(person: User, pool: Pool) -> None:
+    person.memberships.update(left_at="2026-01-01T00:00:00Z")
+    with pytest.raises(NotAllowed):
+        start(person, pool)
+
+
+def test_stopping_a_queued_run_ends_it_at_once(person: User, pool: Pool) -> None:
+    run = start(person, pool)
+    services.stop_run(run=run, person=person)
+    run.refresh_from_db()
+    assert run.state == Run.State.CANCELLED
+
+
+def test_an_ended_run_cannot_be_stopped(person: User, pool: Pool) -> None:
+    run = factories.make_run(person, pool=pool)
+    with pytest.raises(RunStateConflict):
+        services.stop_run(run=run, person=person)
+    assert not RunCommand.objects.exists()
+
+
+def test_a_letter_that_is_not_in_the_run_is_refused(person: User, pool: Pool) -> None:
+    run = factories.make_run(person, pool=pool, state=Run.State.RUNNING)
+    with pytest.raises(InvalidInput):
+        services.stop_answer(run=run, person=person, letter="H")
+
+
+def test_a_finished_run_has_nothing_to_resume(person: User, pool: Pool) -> None:
+    run = factories.make_run(person, pool=pool)
+    with pytest.raises(RunStateConflict):
+        services.resume_run(run=run, person=person)
+
+
+def test_a_run_of_a_private_pool_is_private(person: User) -> None:
+    pool = factories.make_pool(person, visibility=Pool.Visibility.PRIVATE)
+    bob = factories.make_user("bob", team=pool.team, role=Role.MEMBER)
+    run = start(person, pool)
+    assert Run.objects.visible_to(person).filter(pk=run.pk).exists()
+    assert not Run.objects.visible_to(bob).filter(pk=run.pk).exists()
+
+
+def test_a_deleted_run_is_invisible_until_it_is_restored(person: User, pool: Pool) -> None:
+    run = factories.make_run(person, pool=pool)
+    services.delete_run(run=run, person=person)
+    assert not Run.objects.visible_to(person).exists()
+    services.restore_run(run=run, person=person)
+    assert Run.objects.visible_to(person).count() == 1
+
+
+def test_a_member_may_not_delete_what_somebody_else_asked(person: User, pool: Pool) -> None:
+    run = factories.make_run(person, pool=pool)
+    bob = factories.make_user("bob", team=pool.team, role=Role.MEMBER)
+    with pytest.raises(NotAllowed):
+        services.delete_run(run=run, person=bob)
+
+
+def test_a_later_pool_version_does_not_touch_the_run(person: User, pool: Pool) -> None:
+    run = start(person, pool)
+    assert run.pool_version == PoolVersion.objects.get(pool=pool, number=1)

@@ -1,0 +1,229 @@
+"""Serving in a process of its own: it starts by itself, says what to do, and ends in order."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PATIENCE_S = 60.0
+SOCKET = "/ws/r/00000000-0000-4000-8000-000000000000"
+SOCKET_HEADERS = {
+    "Upgrade": "websocket",
+    "Connection": "Upgrade",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Version": "13",
+}
+
+
+@dataclass
+class ServedSite:
+    """A running server: `address` once it is ready, and everything it printed."""
+
+    process: subprocess.Popen[str]
+    port: int
+    lines: list[str] = field(default_factory=list)
+    ready: threading.Event = field(default_factory=threading.Event)
+    ended: threading.Event = field(default_factory=threading.Event)
+
+    def read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip())
+            if "Ctrl-C stops the server." in line:
+                self.ready.set()
+        self.ended.set()
+        self.ready.set()
+
+    def get(self, path: str, **headers: str) -> tuple[int, dict[str, str]]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        answer.read()
+        connection.close()
+        return answer.status, {name.lower(): value for name, value in answer.getheaders()}
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE_S)
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait(PATIENCE_S)
+        self.ended.wait(PATIENCE_S)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+
+Serve = Callable[..., ServedSite]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One installation for the module: the first server makes it, the others find it."""
+    return tmp_path_factory.mktemp("served") / "data"
+
+
+@pytest.fixture
+def serve(data_dir: Path) -> Iterator[Serve]:
+    """Starts servers and waits until each is ready or has ended."""
+    started: list[ServedSite] = []
+
+    def start(*, port: int = 0, data_dir: Path = data_dir, **env: str) -> ServedSite:
+        site = launch(data_dir, port or free_port(), env)
+        started.append(site)
+        assert site.ready.wait(PATIENCE_S), site.text
+        return site
+
+    yield start
+    for site in started:
+        site.end()
+
+
+@pytest.fixture(scope="module")
+def site(data_dir: Path) -> Iterator[ServedSite]:
+    """A server that no test stops."""
+    running = launch(data_dir, free_port(), {})
+    assert running.ready.wait(PATIENCE_S), running.text
+    yield running
+    running.end()
+
+
+def launch(data_dir: Path, port: int, env: dict[str, str]) -> ServedSite:
+    own = {
+        "PATH": os.environ["PATH"],
+        "FUSION_ENV_FILE": os.devnull,
+        "FUSION_DATA_DIR": str(data_dir),
+        "PORT": str(port),
+    }
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "serve"],
+        cwd=ROOT,
+        env={**own, **env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    launched = ServedSite(process, port)
+    threading.Thread(target=launched.read, daemon=True).start()
+    return launched
+
+
+def test_a_first_start_makes_everything_and_says_what_to_do(site: ServedSite, data_dir: Path) -> None:
+    assert f"Fusion is ready at http://127.0.0.1:{site.port}" in site.text
+    assert "simulated models answer" in site.text
+    assert "create the first account" in site.text
+    code = re.search(r"setup code: ((?:[0-9A-Z]{4}-){3}[0-9A-Z]{4})", site.text)
+    assert code is not None
+    assert code[1] in (data_dir / "secrets.env").read_text()
+    status, headers = site.get("/accounts/signup/")
+    assert status == 200
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert headers["referrer-policy"] == "same-origin"
+
+
+def test_static_files_are_hashed_compressed_and_kept_for_ever(site: ServedSite, data_dir: Path) -> None:
+    name = next(path.name for path in (data_dir / "static" / "css").glob("base.*.css"))
+    status, headers = site.get(f"/static/css/{name}", **{"Accept-Encoding": "br"})
+    assert status == 200
+    assert headers["content-encoding"] == "br"
+    assert "immutable" in headers["cache-control"]
+
+
+def test_another_host_name_is_not_answered(site: ServedSite) -> None:
+    assert site.get("/accounts/signup/", Host="evil.example")[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("https://evil.example", 403),
+        ("http://127.0.0.1:1", 403),
+        ("null", 403),
+        ("", 403),
+        ("http://a:99999", 400),
+    ],
+)
+def test_a_socket_from_another_page_is_refused(site: ServedSite, origin: str, status: int) -> None:
+    assert site.get(SOCKET, **SOCKET_HEADERS, **({"Origin": origin} if origin else {}))[0] == status
+
+
+def test_a_socket_from_our_own_page_is_not(site: ServedSite) -> None:
+    assert site.get(SOCKET, **SOCKET_HEADERS, Origin=f"http://127.0.0.1:{site.port}")[0] == 101
+
+
+def test_a_second_start_takes_under_five_seconds_and_keeps_its_secrets(
+    serve: Serve, site: ServedSite, data_dir: Path
+) -> None:
+    before = (data_dir / "secrets.env").read_text()
+    began = time.monotonic()
+    second = serve()
+    assert time.monotonic() - began < 5.0
+    assert (data_dir / "secrets.env").read_text() == before
+    assert "Static files are collected." not in second.text
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_server_in_order(serve: Serve, number: int) -> None:
+    stopped = serve()
+    began = time.monotonic()
+    assert stopped.stop(number) == 0
+    assert time.monotonic() - began < 10.0
+    assert stopped.ended.wait(PATIENCE_S)
+    assert "Stopped. No run was under way." in stopped.text
+
+
+def test_a_taken_port_is_a_sentence(serve: Serve) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        refused = serve(port=port)
+        assert refused.process.wait(PATIENCE_S) == 1
+        assert f"Cannot listen on 127.0.0.1 port {port}" in refused.text
+        assert "Traceback" not in refused.text
+
+
+def test_behind_https_cookies_are_secure_and_browsers_are_told_to_stay(serve: Serve) -> None:
+    public = serve(FUSION_URL="https://fusion.example.com")
+    status, headers = public.get("/accounts/signup/", Host="fusion.example.com")
+    assert status == 200
+    assert headers["strict-transport-security"].startswith("max-age=31536000")
+    assert "Secure" in headers["set-cookie"]
+
+
+def test_a_database_of_a_newer_release_is_left_alone(
+    serve: Serve, site: ServedSite, data_dir: Path, tmp_path: Path
+) -> None:
+    with sqlite3.connect(data_dir / "db.sqlite3") as current, sqlite3.connect(tmp_path / "db.sqlite3") as copy:
+        current.backup(copy)
+        copy.execute(
+            "INSERT INTO django_migrations (app, name, applied) VALUES ('fusion', '9999_future', '2030-01-01')"
+        )
+    current.close()
+    copy.close()
+    refused = serve(data_dir=tmp_path)
+    assert refused.process.wait(PATIENCE_S) == 1
+    assert "newer release" in refused.text
+    assert "Traceback" not in refused.text

@@ -1,0 +1,127 @@
+"""A served installation that is killed, stopped and started again: nothing that was answered is lost or asked twice."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.processes import Served, served, set_up, upstream_process, upstream_stats
+
+QUICK, SLOW, JUDGE = "m-b-ttft10-rate400-tokens40", "m-slow-ttft10-rate20-tokens900", "judge-tokens20"
+PATIENCE_S = 30.0
+
+
+@pytest.fixture
+def upstream() -> Iterator[str]:
+    with upstream_process() as url:
+        yield url
+
+
+@pytest.fixture
+def installation(tmp_path: Path, upstream: str) -> Iterator[tuple[Served, httpx.Client, str]]:
+    """A running Fusion, a signed-in client and a pool of one quick and one slow member."""
+    session, pool = set_up(tmp_path, upstream, members=[QUICK, SLOW], judge=JUDGE)
+    with served(tmp_path, FUSION_PROVIDER_URL=upstream) as server, client_of(server, session) as client:
+        yield server, client, pool
+
+
+def client_of(server: Served, session: str) -> httpx.Client:
+    token = secrets.token_hex(16)
+    return httpx.Client(
+        base_url=server.url,
+        cookies={"fusion_session": session, "fusion_csrf": token},
+        headers={"X-CSRFToken": token, "Origin": server.url},
+        timeout=30,
+        trust_env=False,
+    )
+
+
+def ask(client: httpx.Client, pool: str) -> str:
+    form = {"prompt": "Why?", "pool": pool, "mode": "best-of", "idempotency_key": secrets.token_hex(16)}
+    reply = client.post("/runs", data=form)
+    assert reply.status_code == 302, reply.text[:800]
+    return reply.headers["Location"].rstrip("/").rpartition("/")[2]
+
+
+def answers(server: Served, run: str) -> dict[str, tuple[str, str, int]]:
+    """State, text and attempt of the current answers, as stored."""
+    database = sqlite3.connect(server.data_dir / "db.sqlite3")
+    rows = database.execute(
+        "SELECT letter, answer.state, text, attempt FROM fusion_answer answer JOIN fusion_run run ON run.id = run_id "
+        "WHERE public_id = ? AND is_current",
+        [run.replace("-", "")],
+    ).fetchall()
+    database.close()
+    return {letter: (state, text, attempt) for letter, state, text, attempt in rows}
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def test_after_kill_9_the_finished_answer_is_there_and_only_the_missing_one_is_asked_again(
+    installation: tuple[Served, httpx.Client, str], upstream: str
+) -> None:
+    server, client, pool = installation
+    run = ask(client, pool)
+    wait_for(lambda: answers(server, run)["A"][0] == "done" and len(answers(server, run)["B"][1]) > 20)
+    server.kill()
+    partial = answers(server, run)["B"][1]
+    server.start()
+
+    page = client.get(f"/r/{run}")
+    assert page.status_code == 200
+    assert "Interrupted" in page.text
+    assert re.search(r"Run only what is missing", page.text)
+    stored = answers(server, run)
+    assert stored["A"][0] == "done"
+    assert stored["B"][:2] == ("interrupted", partial)
+    assert client.get(f"/r/{run}/export.json", params={"answer": "B"}).text == partial
+
+    resumed = client.post(f"/r/{run}/act", data={"do": "resume"})
+    assert resumed.status_code == 302
+    wait_for(lambda: upstream_stats(upstream)["asked"].get(SLOW) == 2)
+    client.post(f"/r/{run}/act", data={"do": "stop-answer", "letter": "B"})
+    wait_for(lambda: answers(server, run)["B"][0] == "stopped")
+    assert answers(server, run)["B"][2] == 2
+    assert upstream_stats(upstream)["asked"][QUICK] == 1
+
+
+def test_sigterm_stores_what_came_says_what_it_left_and_ends_in_time(
+    installation: tuple[Served, httpx.Client, str], upstream: str
+) -> None:
+    server, client, pool = installation
+    run = ask(client, pool)
+    wait_for(lambda: upstream_stats(upstream)["open"] == 1 and answers(server, run)["A"][0] == "done")
+    began = time.monotonic()
+    assert server.stop() == 0
+    assert time.monotonic() - began < 10
+    assert upstream_stats(upstream)["open"] == 0
+    assert "1 run" in server.log
+    assert answers(server, run)["B"][0] == "interrupted"
+    server.start()
+    assert "Interrupted" in client.get(f"/r/{run}").text
+
+
+def test_stop_closes_every_upstream_connection_within_a_second(
+    installation: tuple[Served, httpx.Client, str], upstream: str
+) -> None:
+    server, client, pool = installation
+    run = ask(client, pool)
+    wait_for(lambda: upstream_stats(upstream)["open"] == 1 and answers(server, run)["A"][0] == "done")
+    asked_at = time.time()
+    assert client.post(f"/r/{run}/act", data={"do": "stop"}).status_code == 302
+    wait_for(lambda: upstream_stats(upstream)["open"] == 0)
+    assert upstream_stats(upstream)["last_close"] - asked_at < 1
+    wait_for(lambda: answers(server, run)["B"][0] == "stopped")
+    assert answers(server, run)["B"][1]

@@ -1,0 +1,264 @@
+"""A model server for tests and benchmarks: OpenAI-compatible streaming on asyncio, behaviour in the model's name.
+
+`m-ttft300-rate100-tokens200` waits 300 ms, then streams 200 tokens at 100 a second. `judge-…` replies with a verdict on
+the answers that it finds in the prompt, decided by their content alone. Other words: `status429`, `status500`,
+`status401`, `cut` (the connection ends without an end mark half-way), `hang` (never a byte), `mute` (empty answer),
+`cost` (says what it charged), `unique` (a judge that finds something in the loser alone, so that a merge has work).
+
+`GET /stats` tells how many streams are open, how many began and were closed early, and which models were asked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import re
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+ANSWER = re.compile(r"<answer id=(\w+) n=(\w+)>\n(.*?)\n</answer n=\2>", re.S)
+LISTED = ("m-ttft100-rate400", "m-b-ttft100-rate400", "judge-rate400")
+SENTENCE = "The quick answer holds because each step follows from the one before and none needs more than is given."
+WORDS = SENTENCE.split(" ")
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """What a model of this name does."""
+
+    ttft_s: float = 0.0
+    rate: float = 0.0
+    tokens: int = 40
+    status: int = 200
+    words: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, model: str) -> Behaviour:
+        parts = model.rpartition("/")[2].split("-")
+        numbers = {m[1]: int(m[2]) for part in parts if (m := re.fullmatch(r"([a-z]+?)(\d+)", part))}
+        return cls(
+            ttft_s=numbers.get("ttft", 0) / 1000,
+            rate=float(numbers.get("rate", 0)),
+            tokens=numbers.get("tokens", 40),
+            status=numbers.get("status", 200),
+            words=frozenset(parts),
+        )
+
+
+@dataclass(slots=True)
+class Stats:
+    open: int = 0
+    begun: int = 0
+    closed_early: int = 0
+    last_close: float = 0.0
+    asked: Counter[str] = field(default_factory=Counter)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "open": self.open,
+            "begun": self.begun,
+            "closed_early": self.closed_early,
+            "last_close": self.last_close,
+            "asked": dict(self.asked),
+        }
+
+
+class Upstream:
+    """The server; `async with Upstream() as upstream` serves on a free loopback port."""
+
+    def __init__(self, port: int = 0) -> None:
+        self._port = port
+        self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+        self.stats = Stats()
+
+    async def __aenter__(self) -> Upstream:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port)
+        self._port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._server is not None
+        self._server.close()
+        for connection in self._connections:
+            connection.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}/v1"
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.ensure_future(self._connection(reader, writer))
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
+
+    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while request := await _read_request(reader):
+                await self._reply(request, reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    async def _reply(
+        self, request: tuple[str, str, bytes], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        method, path, body = request
+        if method == "GET":
+            self._tell(path, writer)
+            return
+        asked = json.loads(body)
+        behaviour = Behaviour.of(asked["model"])
+        self.stats.asked[asked["model"]] += 1
+        if behaviour.status != 200:
+            message = {"error": {"message": f"simulated {behaviour.status}", "code": behaviour.status}}
+            _send_json(writer, behaviour.status, message)
+        else:
+            await self._stream(asked, behaviour, reader, writer)
+
+    def _tell(self, path: str, writer: asyncio.StreamWriter) -> None:
+        if path.endswith("/stats"):
+            _send_json(writer, 200, self.stats.as_json())
+        else:
+            _send_json(writer, 200, {"data": [{"id": name} for name in LISTED]})
+
+    async def _stream(
+        self, asked: dict[str, Any], behaviour: Behaviour, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self.stats.begun += 1
+        self.stats.open += 1
+        hung_up = asyncio.ensure_future(reader.read(1))
+        streaming = asyncio.ensure_future(_write_stream(asked, behaviour, writer))
+        try:
+            await asyncio.wait({hung_up, streaming}, return_when=asyncio.FIRST_COMPLETED)
+            if not streaming.done():
+                self.stats.closed_early += 1
+                raise ConnectionResetError
+            streaming.result()
+        finally:
+            self.stats.open -= 1
+            self.stats.last_close = time.time()
+            streaming.cancel()
+            hung_up.cancel()
+            await asyncio.gather(streaming, hung_up, return_exceptions=True)
+
+
+async def _read_request(reader: asyncio.StreamReader) -> tuple[str, str, bytes] | None:
+    line = await reader.readline()
+    if not line:
+        return None
+    method, path, _ = line.decode().split(" ", 2)
+    length = 0
+    while (header := await reader.readline()) not in (b"\r\n", b""):
+        name, _, value = header.decode().partition(":")
+        if name.lower() == "content-length":
+            length = int(value)
+    return method, path, await reader.readexactly(length)
+
+
+def _send_json(writer: asyncio.StreamWriter, status: int, value: object) -> None:
+    body = json.dumps(value).encode()
+    head = f"HTTP/1.1 {status} -\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    writer.write(head.encode() + body)
+
+
+async def _write_stream(asked: dict[str, Any], behaviour: Behaviour, writer: asyncio.StreamWriter) -> None:
+    if "hang" in behaviour.words:
+        await asyncio.Event().wait()
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+    pieces = _pieces(asked, behaviour)
+    loop = asyncio.get_running_loop()
+    start = loop.time() + behaviour.ttft_s
+    for number, piece in enumerate(pieces):
+        due = start + (number / behaviour.rate if behaviour.rate else 0.0)
+        if due > loop.time():
+            await asyncio.sleep(due - loop.time())
+        _send_event(writer, {"choices": [{"index": 0, "delta": {"content": piece}}]})
+        if "cut" in behaviour.words and number >= len(pieces) // 2:
+            writer.close()
+            raise ConnectionResetError
+    _send_event(writer, {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+    usage: dict[str, Any] = {"prompt_tokens": 50, "completion_tokens": len(pieces), "total_tokens": 50 + len(pieces)}
+    if "cost" in behaviour.words:
+        usage |= {"cost": 0.00125, "prompt_tokens_details": {"cached_tokens": 20}}
+    _send_event(writer, {"choices": [], "usage": usage})
+    _send_chunk(writer, b"data: [DONE]\n\n")
+    writer.write(b"0\r\n\r\n")
+
+
+def _send_event(writer: asyncio.StreamWriter, value: dict[str, Any]) -> None:
+    _send_chunk(writer, b"data: " + json.dumps({"id": "chatcmpl-test", "model": "test", **value}).encode() + b"\n\n")
+
+
+def _send_chunk(writer: asyncio.StreamWriter, data: bytes) -> None:
+    writer.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+
+
+def _pieces(asked: dict[str, Any], behaviour: Behaviour) -> list[str]:
+    if "mute" in behaviour.words:
+        return []
+    if "judge" in behaviour.words:
+        return _in_pieces(_verdict(asked, finds_unique="unique" in behaviour.words), behaviour.tokens)
+    text = "".join(f"{asked['model']}: " if n == 0 else WORDS[n % len(WORDS)] + " " for n in range(behaviour.tokens))
+    return re.findall(r"\S+\s*", text)
+
+
+def _in_pieces(text: str, count: int) -> list[str]:
+    """`text` in exactly `count` pieces of about the same length."""
+    ends = [len(text) * number // count for number in range(count + 1)]
+    return [text[start:end] for start, end in pairwise(ends)]
+
+
+def _verdict(asked: dict[str, Any], *, finds_unique: bool = False) -> str:
+    """A consistent verdict by content alone: the answer whose text sorts first wins."""
+    prompt = "\n".join(message["content"] for message in asked["messages"] if message["role"] == "user")
+    answers = {label: text for label, _, text in ANSWER.findall(prompt)}
+    ranked = sorted(answers, key=lambda label: (answers[label], label))
+    criteria = re.findall(r'"criterion":\s*\{[^}]*"enum":\s*(\[[^\]]*\])', json.dumps(asked.get("response_format", {})))
+    names = json.loads(criteria[0]) if criteria else []
+    unique = {"id": "u1", "text": "It names a step.", "labels": ranked[-1:], "quote": "", "standing": "supported"}
+    return json.dumps(
+        {
+            "notes": "A correct answer names the steps.",
+            "assessments": [
+                {
+                    "label": label,
+                    "strengths": ["It answers."],
+                    "problems": [],
+                    "fatal_flaw": None,
+                    "scores": [{"criterion": name, "score": max(1, 5 - place)} for name in names],
+                }
+                for place, label in enumerate(ranked)
+            ],
+            "consensus": [],
+            "contradictions": [],
+            "partial_coverage": [],
+            "unique": [unique] if finds_unique and ranked else [],
+            "blind_spots": ["None looked at costs."],
+            "ranking": [[label] for label in ranked],
+            "verdict": "winner" if ranked else "cannot_judge",
+            "winner": ranked[0] if ranked else None,
+            "margin": "clear",
+            "confidence": 80,
+            "rationale": f"{ranked[0]} is the most specific." if ranked else "Nothing to judge.",
+            "integrity": [],
+        }
+    )
+
+
+async def _serve(port: int) -> None:
+    async with Upstream(port) as upstream:
+        print(upstream.url, flush=True)
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=0)
+    asyncio.run(_serve(parser.parse_args().port))

@@ -1,0 +1,212 @@
+"""The socket of a run: who may listen, where a page continues, and that it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from channels.db import database_sync_to_async
+from channels.layers import channel_layers, get_channel_layer
+from channels.routing import URLRouter
+from channels.testing import WebsocketCommunicator
+from django.contrib.auth.models import AnonymousUser
+
+from fusion.engine import events as ev
+from fusion.live.runs import LIVE, LiveRun
+from fusion.models import Answer, Membership, Run, User
+from fusion.runs.database import close_database_threads
+from fusion.runs.doorbell import group_of_user, ring
+from fusion.runs.selectors import load_record
+from fusion.web import consumers
+from fusion.web.routing import websocket_urlpatterns
+from fusion.web.watch import caught_up
+from tests.factories import make_run
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+APPLICATION = URLRouter(websocket_urlpatterns)
+
+
+@pytest.fixture(autouse=True)
+async def _own_layer() -> AsyncIterator[None]:
+    """A channel layer of this test's loop."""
+    channel_layers.backends.clear()
+    yield
+    channel_layers.backends.clear()
+    await asyncio.to_thread(close_database_threads)
+
+
+@pytest.fixture
+def run(alice: User) -> Run:
+    return make_run(alice, state=Run.State.RUNNING)
+
+
+@pytest.fixture
+async def live(run: Run) -> AsyncIterator[LiveRun]:
+    """The run, alive in this process."""
+    opened = LIVE.open(await database_sync_to_async(load_record)(run), ring)
+    yield opened
+    LIVE.forget(opened)
+
+
+def _socket(run: Run | str, user: Any, after: str = "") -> WebsocketCommunicator:
+    public_id = run if isinstance(run, str) else run.public_id
+    socket = WebsocketCommunicator(APPLICATION, f"/ws/r/{public_id}?after={after}")
+    socket.scope["user"] = user
+    return socket
+
+
+async def _close_code(socket: WebsocketCommunicator) -> int:
+    """Connect and give the code that it is closed with; nothing may be sent before."""
+    accepted, _ = await socket.connect()
+    assert accepted
+    message = await socket.receive_output(2)
+    assert message["type"] == "websocket.close", message
+    code: int = message["code"]
+    return code
+
+
+async def test_somebody_who_is_not_signed_in_is_closed_with_4401(run: Run) -> None:
+    assert await _close_code(_socket(run, AnonymousUser())) == 4401
+
+
+async def test_a_stranger_and_an_unknown_run_are_closed_with_4404(run: Run, charlie: User, alice: User) -> None:
+    assert await _close_code(_socket(run, charlie)) == 4404
+    assert await _close_code(_socket("00000000-0000-4000-8000-000000000000", alice)) == 4404
+
+
+async def test_an_address_that_is_no_socket_is_closed_with_4404_and_breaks_nothing() -> None:
+    for path in ("/ws/r/nope", "/ws", "/"):
+        socket = WebsocketCommunicator(URLRouter(websocket_urlpatterns), path)
+        assert await _close_code(socket) == 4404
+
+
+async def test_a_private_run_does_not_exist_for_a_colleague(run: Run, bob: User) -> None:
+    run.is_private = True
+    await database_sync_to_async(run.save)()
+    assert await _close_code(_socket(run, bob)) == 4404
+
+
+async def test_a_page_gets_what_follows_the_state_that_it_shows(live: LiveRun, run: Run, bob: User) -> None:
+    token = caught_up(live).token
+    socket = _socket(run, bob, token)
+    await socket.connect()
+    live.add(ev.RunStarted(live.record.mode, tuple(live.record.answers)))
+    live.add(ev.AnswerAsked("A"))
+    live.add(ev.AnswerGrew("A", "Hello from A"))
+    live.flush()
+    received = await socket.receive_from(2)
+    while "Hello from A" not in received:
+        received += await socket.receive_from(2)
+    assert "doc-A" not in received  # no snapshot was needed
+    await socket.disconnect()
+
+
+async def test_a_page_in_an_unknown_state_gets_everything(live: LiveRun, run: Run, alice: User) -> None:
+    live.add(ev.AnswerAsked("A"))
+    live.add(ev.AnswerGrew("A", "Hello from A"))
+    socket = _socket(run, alice, "other:7")
+    await socket.connect()
+    received = await socket.receive_from(2)
+    assert 'id="doc-A"' in received and "Hello from A" in received and 'id="run-stages"' in received
+    await socket.disconnect()
+
+
+async def test_at_the_end_the_last_frame_takes_the_socket_away_and_closes_it(
+    live: LiveRun, run: Run, alice: User
+) -> None:
+    socket = _socket(run, alice, caught_up(live).token)
+    await socket.connect()
+    run.state = Run.State.CANCELLED
+    await database_sync_to_async(run.save)()
+    live.add(ev.RunEnded(live.record.state.CANCELLED))
+    received = await socket.receive_from(2)
+    assert 'id="live" hx-swap-oob="true"' in received
+    assert (await socket.receive_output(2))["code"] == 1000
+
+
+async def test_who_loses_the_right_to_read_is_sent_away_at_once(live: LiveRun, run: Run, bob: User) -> None:
+    socket = _socket(run, bob)
+    await socket.connect()
+    assert "doc-A" in await socket.receive_from(2)  # so the right to read was looked at
+    await database_sync_to_async(Membership.objects.filter(user=bob).delete)()
+    layer = get_channel_layer()
+    assert layer is not None
+    await layer.group_send(group_of_user(bob.pk), {"type": "rights.changed"})
+    message = await socket.receive_output(2)
+    assert (message["type"], message["code"]) == ("websocket.close", 4403)
+
+
+async def test_rights_are_looked_at_again_without_being_told(
+    live: LiveRun, run: Run, bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "RIGHTS_S", 0.2)
+    socket = _socket(run, bob, caught_up(live).token)
+    await socket.connect()
+    await database_sync_to_async(User.objects.filter(pk=bob.pk).update)(is_active=False)
+    assert (await socket.receive_output(2))["code"] == 4401
+
+
+async def test_a_quiet_socket_sends_heartbeats(
+    live: LiveRun, run: Run, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "BEAT_S", 0.05)
+    socket = _socket(run, alice, caught_up(live).token)
+    await socket.connect()
+    assert await socket.receive_json_from(2) == {"type": "beat"}
+    assert await socket.receive_json_from(2) == {"type": "beat"}
+    await socket.disconnect()
+
+
+async def test_a_run_of_another_process_is_watched_through_its_rows(
+    run: Run, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "POLL_S", 0.05)
+    socket = _socket(run, alice)
+    await socket.connect()
+    assert "Hello from far" not in await socket.receive_from(2)
+    answers = Answer.objects.filter(run=run, letter="A")
+    await database_sync_to_async(answers.update)(state="streaming", text="Hello from far")
+    assert "Hello from far" in await socket.receive_from(2)
+    await database_sync_to_async(answers.update)(state="done", text="Hello from far away")
+    await database_sync_to_async(Run.objects.filter(pk=run.pk).update)(state=Run.State.CANCELLED)
+    received = ""
+    while 'id="live" hx-swap-oob="true"' not in received:
+        received += await socket.receive_from(2)
+    assert "away" in received
+    assert (await socket.receive_output(2))["code"] == 1000
+
+
+async def test_a_page_that_reads_nothing_is_sent_away_before_memory_grows(
+    live: LiveRun, run: Run, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "UNSEEN_MAX", 50_000)
+    socket = _socket(run, alice, caught_up(live).token)
+    await socket.connect()
+    live.add(ev.AnswerAsked("A"))
+    sent = 0
+    message: dict[str, Any] = {"type": ""}
+    while message["type"] != "websocket.close":
+        live.add(ev.AnswerGrew("A", "A paragraph that goes on and on.\n\n" * 100))
+        live.flush()
+        message = await socket.receive_output(2)
+        sent += len(message.get("text", ""))
+    assert message["code"] == 1013 and sent <= 50_000
+
+
+async def test_a_page_that_keeps_up_is_not_sent_away(
+    live: LiveRun, run: Run, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "UNSEEN_MAX", 60_000)
+    socket = _socket(run, alice, caught_up(live).token)
+    await socket.connect()
+    live.add(ev.AnswerAsked("A"))
+    total = 0
+    while total < 300_000:
+        live.add(ev.AnswerGrew("A", "A paragraph that goes on and on.\n\n" * 100))
+        live.flush()
+        total += len(await socket.receive_from(2))
+        await socket.send_to("seen")
+    await socket.disconnect()

@@ -1,0 +1,384 @@
+"""The live page in a browser, against a server and a model server in processes of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import axe_core_python
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Error, Page, Route, WebSocketRoute, sync_playwright
+
+from tests.processes import Served, served, set_up, upstream_process
+
+pytestmark = pytest.mark.browser
+
+SLOW = "m-ttft100-rate80-tokens420"
+MEMBERS = [SLOW, "m-b-ttft200-rate60-tokens300", "m-c-ttft150-rate90-tokens420"]
+JUDGE = "judge-rate400"
+AXE = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text()
+PATIENCE_MS = 40_000
+
+
+class Site:
+    """A served installation with alice signed in and a pool of three members."""
+
+    def __init__(self, server: Served, browser: Browser, session: str, pool: str) -> None:
+        self.server = server
+        self.pool = pool
+        self.browser = browser
+        self.session = session
+
+    def visit(self, **options: Any) -> Page:
+        """A new window of alice's; errors of scripts fail the test that looks at `errors`."""
+        context = self.context(**options)
+        page = context.new_page()
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(self.server.url)
+        return page
+
+    def context(self, **options: Any) -> BrowserContext:
+        context = self.browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
+        context.add_cookies([{"name": "fusion_session", "value": self.session, "url": self.server.url}])
+        context.set_default_timeout(PATIENCE_MS)
+        return context
+
+    def ask(self, page: Page, question: str = "Why is the sky blue?", mode: str = "best-of") -> str:
+        """Ask from the front page; gives the address of the run."""
+        page.goto(self.server.url)
+        page.fill("textarea[name=prompt]", question)
+        page.select_option("select[name=pool]", self.pool)
+        page.check(f"input[name=mode][value={mode}]")
+        page.click("[data-send]")
+        page.wait_for_url(re.compile("/r/"))
+        return page.url
+
+    def raw(self, url: str, query: str) -> str:
+        request = urllib.request.Request(f"{url}/export.md?{query}")
+        request.add_header("Cookie", f"fusion_session={self.session}")
+        with urllib.request.urlopen(request, timeout=10) as reply:
+            text: str = reply.read().decode()
+        return text
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    data_dir = tmp_path_factory.mktemp("browser")
+    with upstream_process() as upstream:
+        session, pool = set_up(data_dir, upstream, members=MEMBERS, judge=JUDGE)
+        variables = {"FUSION_PROVIDER_URL": upstream, "FUSION_MAX_RUNS_PER_PERSON": "50"}
+        with served(data_dir, **variables) as server, sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path="/usr/bin/chromium",
+                args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+            )
+            yield Site(server, browser, session, pool)
+            browser.close()
+
+
+def _over(page: Page) -> None:
+    page.wait_for_selector("#live-seq", state="detached")
+    page.wait_for_timeout(100)
+
+
+def _until(page: Page, condition: str) -> None:
+    """Until that expression holds. `wait_for_function` evaluates in the page, where the policy forbids it."""
+    deadline = time.monotonic() + PATIENCE_MS / 1000
+    while not page.evaluate(condition):
+        assert time.monotonic() < deadline, f"never held: {condition}"
+        page.wait_for_timeout(50)
+
+
+def _streaming(page: Page, letter: str = "A", at_least: int = 200) -> None:
+    """Until that answer has some text."""
+    _until(page, f"document.getElementById('doc-{letter}').innerText.length >= {at_least}")
+
+
+def _shown(page: Page) -> str:
+    html: str = page.evaluate("document.getElementById('run').outerHTML")
+    return html
+
+
+def _texts(page: Page) -> list[str]:
+    return [page.inner_text(f"#doc-{letter}") for letter in "ABC"]
+
+
+class Cable:
+    """The way from a page to the server, which can be pulled: emulated offline leaves open sockets alone."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self._pulled = False
+        self._open: list[WebSocketRoute] = []
+        page.route_web_socket(re.compile("/ws/"), self._connect)
+
+    def _connect(self, socket: WebSocketRoute) -> None:
+        if self._pulled:
+            socket.close(code=1011)
+            return
+        socket.connect_to_server()
+        self._open.append(socket)
+
+    def pull(self) -> None:
+        self._pulled = True
+        self._page.context.set_offline(True)
+        while self._open:
+            self._open.pop().close(code=1011)
+
+    def plug_in(self) -> None:
+        self._pulled = False
+        self._page.context.set_offline(False)
+
+
+def test_three_readers_one_reloading_one_cut_off_end_with_the_page_of_a_fresh_load(site: Site) -> None:
+    watcher = site.visit()
+    url = site.ask(watcher)
+    reloader, unlucky = site.visit(), site.visit()
+    cable = Cable(unlucky)
+    reloader.goto(url)
+    unlucky.goto(url)
+    _streaming(unlucky)
+    cable.pull()
+    held = _texts(unlucky)
+    for _ in range(10):
+        reloader.reload()
+        reloader.wait_for_timeout(1000)
+    assert _texts(unlucky) == held, "something came through the cut cable"
+    assert unlucky.is_visible("[data-live-status]")
+    cable.plug_in()
+    for page in (watcher, reloader, unlucky):
+        _over(page)
+    fresh = site.visit()
+    fresh.goto(url)
+    stored = _shown(fresh)
+    for page in (watcher, reloader, unlucky):
+        assert _shown(page) == stored
+    for letter in "ABC":
+        assert fresh.inner_text(f"#doc-{letter}").split() == site.raw(url, f"answer={letter}").split()
+    for page in (watcher, reloader, unlucky, fresh):
+        page.context.close()
+
+
+def test_what_somebody_selects_stays_selected_while_everything_streams(site: Site) -> None:
+    page = site.visit()
+    site.ask(page)
+    _streaming(page)
+    chosen = page.evaluate(
+        """() => {
+          const walker = document.createTreeWalker(document.getElementById('doc-A'), NodeFilter.SHOW_TEXT);
+          const node = walker.nextNode();
+          getSelection().setBaseAndExtent(node, 4, node, 40);
+          return getSelection().toString();
+        }"""
+    )
+    assert len(chosen) == 36
+    for _ in range(12):
+        page.wait_for_timeout(150)
+        assert page.evaluate("getSelection().toString()") == chosen
+    _over(page)
+    assert page.evaluate("getSelection().toString()") == chosen
+    page.context.close()
+
+
+def test_somebody_who_reads_further_up_is_not_moved(site: Site) -> None:
+    page = site.visit(viewport={"width": 1280, "height": 500})
+    site.ask(page)
+    _streaming(page, at_least=1400)
+    page.evaluate("document.getElementById('run-answers').scrollIntoView()")
+    page.hover("#body-A")
+    page.mouse.wheel(0, -200)
+    page.wait_for_timeout(200)
+    where = (
+        "[document.getElementById('body-A').scrollTop, document.getElementById('col-A').getBoundingClientRect().top]"
+    )
+    at = page.evaluate(where)
+    for _ in range(20):
+        page.wait_for_timeout(150)
+        now = page.evaluate(where)
+        assert abs(now[0] - at[0]) <= 1 and abs(now[1] - at[1]) <= 1
+    _over(page)
+    now = page.evaluate(where)
+    assert abs(now[0] - at[0]) <= 1 and abs(now[1] - at[1]) <= 1
+    assert page.is_visible("[data-final-pill]")
+    page.click("[data-final-pill]")
+    page.wait_for_timeout(200)
+    assert page.evaluate("document.getElementById('run-final').getBoundingClientRect().top") < 200
+    page.context.close()
+
+
+def test_a_column_is_followed_at_its_end_and_can_be_caught_up_with(site: Site) -> None:
+    page = site.visit(viewport={"width": 1280, "height": 500})
+    site.ask(page)
+    _streaming(page, at_least=1400)
+    gap = "((box) => box.scrollHeight - box.clientHeight - box.scrollTop)(document.getElementById('body-A'))"
+    assert page.evaluate(gap) < 80
+    page.evaluate("document.getElementById('body-A').scrollTop = 0")
+    page.wait_for_selector("[data-latest=body-A]", state="visible")
+    page.click("[data-latest=body-A]")
+    page.wait_for_timeout(400)
+    assert page.evaluate(gap) < 80
+    page.context.close()
+
+
+def test_who_has_just_asked_follows_although_the_page_came_late(site: Site) -> None:
+    page = site.visit(viewport={"width": 1280, "height": 500})
+    site.ask(page)
+    _streaming(page, at_least=1400)
+    page.reload()
+    _until(
+        page,
+        "((box) => box.scrollTop > 0 && box.scrollHeight - box.clientHeight - box.scrollTop < 80)"
+        "(document.getElementById('body-A'))",
+    )
+    page.context.close()
+
+
+def test_focus_stays_on_a_control_that_is_replaced(site: Site) -> None:
+    page = site.visit()
+    site.ask(page)
+    _streaming(page, "B")
+    page.focus("#expand-B")
+    page.wait_for_selector("#head-B[data-state=done]")
+    assert page.evaluate("document.activeElement.id") == "expand-B"
+    page.context.close()
+
+
+def test_one_answer_and_then_the_whole_run_can_be_stopped(site: Site) -> None:
+    page = site.visit()
+    url = site.ask(page)
+    _streaming(page)
+    page.click("#stop-A")
+    page.wait_for_selector("#head-A[data-state=stopped]")
+    assert page.get_attribute("#head-B", "data-state") == "streaming"
+    page.click("#act-stop")
+    _over(page)
+    assert page.inner_text("[data-run-state]") == "Stopped"
+    assert page.inner_text("#doc-A").split() == site.raw(url, "answer=A").split() != []
+    page.context.close()
+
+
+def test_where_sockets_are_blocked_the_page_is_kept_up_to_date_by_polling(site: Site) -> None:
+    page = site.visit()
+    page.route_web_socket(re.compile("/ws/"), lambda socket: socket.close(code=1011))
+    site.ask(page)
+    page.wait_for_selector("[data-live-status]:has-text('every 2 seconds')")
+    _over(page)
+    assert page.inner_text("[data-run-state]") == "Done"
+    live = _shown(page)
+    page.reload()
+    assert _shown(page) == live
+    page.context.close()
+
+
+def test_without_scripts_a_run_can_be_asked_read_stopped_and_asked_again(site: Site) -> None:
+    page = site.visit(java_script_enabled=False)
+    site.ask(page)
+    _reload_until(page, "Running", "#doc-A :is(p, pre, h1, h2, h3)")
+    page.click("#act-stop")
+    _reload_until(page, "Stopped", "#retry-A")
+    kept = page.inner_text("#doc-A")
+    assert kept.strip() and page.is_visible("#panel-why") and page.is_visible("#panel-receipt")
+    page.click("#retry-A")
+    _reload_until(page, "Running", "#act-stop")
+    page.click("#act-stop")
+    _reload_until(page, "Stopped", "#retry-A")
+    assert "attempt 2" in page.inner_text("#head-A")
+    page.context.close()
+
+
+def _reload_until(page: Page, state: str, shown: str) -> None:
+    """What a reader without scripts does, or the page for them: load again."""
+    deadline = time.monotonic() + PATIENCE_MS / 1000
+    while page.inner_text("[data-run-state]") != state or not page.locator(shown).count():
+        assert time.monotonic() < deadline, f"{page.inner_text('.run-bar')!r}, never {state} with {shown}"
+        page.wait_for_timeout(300)
+        page.reload()
+
+
+def test_the_question_survives_a_reload_and_three_clicks_start_one_run(site: Site) -> None:
+    page = site.visit()
+    page.fill("textarea[name=prompt]", "Half a question")
+    page.goto(f"{site.server.url}/history")
+    page.goto(site.server.url)
+    assert page.input_value("textarea[name=prompt]") == "Half a question"
+    page.evaluate("for (let i = 0; i < 3; i++) document.querySelector('[data-send]').click()")
+    page.wait_for_url(re.compile("/r/"))
+    page.goto(f"{site.server.url}/history?q=Half+a+question")
+    assert page.locator("a:has-text('Half a question')").count() == 1
+    page.goto(site.server.url)
+    assert page.input_value("textarea[name=prompt]") == ""
+    page.context.close()
+
+
+def test_the_plan_follows_the_choice_of_mode(site: Site) -> None:
+    page = site.visit()
+    page.select_option("select[name=pool]", site.pool)
+    page.check("input[name=mode][value=best-of]")
+    page.wait_for_selector("#ask-plan:has-text('makes 4 calls')")
+    page.check("input[name=mode][value=merge]")
+    page.wait_for_selector("#ask-plan:has-text('makes 5 calls')")
+    page.context.close()
+
+
+def test_a_late_reply_to_an_earlier_choice_does_not_hide_the_latest(site: Site) -> None:
+    page = site.visit()
+    held: list[Route] = []
+    page.route(lambda url: "mode=" in url, lambda route: held.append(route))
+    page.select_option("select[name=pool]", site.pool)
+    page.wait_for_timeout(300)
+    page.check("input[name=mode][value=best-of]")
+    page.wait_for_timeout(300)
+    assert len(held) == 2
+    for route in held:
+        with contextlib.suppress(Error):  # the browser may have given the request up
+            route.continue_()
+        page.wait_for_timeout(300)
+    page.wait_for_selector("#ask-plan:has-text('makes 4 calls')", timeout=5000)
+    page.context.close()
+
+
+def test_the_keyboard_sends_and_tabs_follow_the_pattern(site: Site) -> None:
+    page = site.visit()
+    page.select_option("select[name=pool]", site.pool)
+    page.fill("textarea[name=prompt]", "By keyboard")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_url(re.compile("/r/"))
+    page.focus("#tab-answer")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.id") == "tab-why" and page.is_visible("#panel-answer")
+    page.keyboard.press("Enter")
+    assert page.is_visible("#panel-why") and not page.is_visible("#panel-answer")
+    page.click("#act-stop")
+    _over(page)
+    page.context.close()
+
+
+def _violations(page: Page) -> list[str]:
+    page.evaluate(AXE)
+    found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+    return [f"{v['id']}: {json.dumps([n['html'][:160] for n in v['nodes'][:3]])}" for v in found["violations"]]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_every_state_of_the_pages_passes_axe_and_fits(site: Site, scheme: Any, width: int) -> None:
+    page = site.visit(color_scheme=scheme, viewport={"width": width, "height": 800}, reduced_motion="reduce")
+    fits = "document.documentElement.scrollWidth <= innerWidth"
+    assert _violations(page) == [] and page.evaluate(fits)
+    site.ask(page)
+    _streaming(page)
+    assert _violations(page) == [] and page.evaluate(fits)
+    _over(page)
+    for tab in ("answer", "why", "receipt"):
+        page.click(f"#tab-{tab}")
+        assert _violations(page) == [] and page.evaluate(fits)
+    page.set_viewport_size({"width": 320, "height": 640})
+    assert page.evaluate(fits)
+    page.context.close()
