@@ -6,6 +6,8 @@ import itertools
 from dataclasses import asdict
 from typing import Any
 
+from django.test import Client
+
 from fusion.live.record import EndpointFacts
 from fusion.models import Answer, Membership, Pool, Run, Team, User
 from fusion.models.team import Role
@@ -32,6 +34,13 @@ def team_of(user: User) -> Team:
     membership = user.memberships.select_related("team").first()
     assert membership is not None
     return membership.team
+
+
+def client_of(user: User, **settings: Any) -> Client:
+    """A browser of that person, signed in; `settings` go to Django's test client."""
+    client = Client(**settings)
+    client.force_login(user)
+    return client
 
 
 def simulated_spec(**changes: Any) -> PoolSpec:
@@ -67,4 +76,4 @@ def make_run(author: User, *, pool: Pool | None = None, state: str = Run.State.D
     return run
 
 
-__all__ = ["MemberSpec", "make_pool", "make_run", "make_team", "make_user", "simulated_spec", "team_of"]
+__all__ = ["MemberSpec", "client_of", "make_pool", "make_run", "make_team", "make_user", "simulated_spec", "team_of"]

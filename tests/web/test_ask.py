@@ -11,19 +11,13 @@ from django.test import Client
 
 from fusion.models import Run, User
 from fusion.runs.examples import bundled_questions
-from tests.factories import MemberSpec, make_pool, make_run
+from tests.factories import MemberSpec, client_of, make_pool, make_run
 
 
 @pytest.fixture(autouse=True)
 def _no_execution(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs are created, nothing is asked."""
     monkeypatch.setattr("fusion.runs.services.dispatch_run", lambda run_pk: None)
-
-
-def _as(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def _text(response: Any) -> str:
@@ -44,7 +38,7 @@ def test_somebody_who_is_not_signed_in_is_sent_to_sign_in(db: None) -> None:
 
 def test_a_first_visit_explains_itself_and_offers_the_bundled_questions(alice: User) -> None:
     make_pool(alice)
-    text = _text(_as(alice).get("/"))
+    text = _text(client_of(alice).get("/"))
     assert "One question, several models, one answer" in text
     assert len(bundled_questions()) == 4
     for question in bundled_questions():
@@ -53,13 +47,13 @@ def test_a_first_visit_explains_itself_and_offers_the_bundled_questions(alice: U
 
 
 def test_without_a_pool_the_page_says_what_to_do(alice: User) -> None:
-    text = _text(_as(alice).get("/"))
+    text = _text(client_of(alice).get("/"))
     assert "There is no pool to ask yet" in text and "/pools/new" in text
 
 
 def test_the_page_says_what_a_run_will_call_and_a_change_of_mode_changes_it(alice: User) -> None:
     pool = make_pool(alice, mode="merge")
-    client = _as(alice)
+    client = client_of(alice)
     assert "This run makes 5 calls" in _text(client.get("/"))
     plan = client.get(
         "/", {"pool": str(pool.public_id), "mode": "best-of"}, headers={"HX-Request": "true", "HX-Target": "ask-plan"}
@@ -70,20 +64,20 @@ def test_the_page_says_what_a_run_will_call_and_a_change_of_mode_changes_it(alic
 
 def test_a_question_becomes_a_run_and_leads_to_its_page(alice: User) -> None:
     pool = make_pool(alice)
-    response = _as(alice).post("/runs", _typed(pool, prompt="Line one\r\nline two"))
+    response = client_of(alice).post("/runs", _typed(pool, prompt="Line one\r\nline two"))
     run = Run.objects.get()
     assert response.status_code == 302 and response["Location"] == f"/r/{run.public_id}"
     assert (run.prompt, run.mode, run.author, run.is_private) == ("Line one\nline two", "merge", alice, False)
 
 
 def test_the_same_form_sent_three_times_is_one_run(alice: User) -> None:
-    pool, client = make_pool(alice), _as(alice)
+    pool, client = make_pool(alice), client_of(alice)
     places = {client.post("/runs", _typed(pool))["Location"] for _ in range(3)}
     assert len(places) == 1 and Run.objects.count() == 1
 
 
 def test_a_form_that_was_opened_again_and_changed_asks_anew(alice: User) -> None:
-    pool, client = make_pool(alice), _as(alice)
+    pool, client = make_pool(alice), client_of(alice)
     first = client.post("/runs", _typed(pool))["Location"]
     other = client.post("/runs", _typed(pool, prompt="Why is the sea blue?"))["Location"]
     assert first != other and set(Run.objects.values_list("prompt", flat=True)) == {
@@ -107,7 +101,7 @@ def test_a_question_that_cannot_be_asked_comes_back_with_a_reason(
     settings.FUSION_PROMPT_MAX_CHARS = 1200
     pool = make_pool(alice, name="The chosen one", mode="best-of")
     make_pool(alice, name="Another")
-    response = _as(alice).post("/runs", _typed(pool, prompt=typed, private="on"))
+    response = client_of(alice).post("/runs", _typed(pool, prompt=typed, private="on"))
     text = _text(response)
     assert response.status_code == 422 and sentence in text
     assert typed in text  # everything typed is still there
@@ -118,7 +112,7 @@ def test_a_question_that_cannot_be_asked_comes_back_with_a_reason(
 
 def test_a_pool_of_somebody_else_cannot_be_asked(alice: User, charlie: User) -> None:
     pool = make_pool(alice)
-    response = _as(charlie).post("/runs", _typed(pool))
+    response = client_of(charlie).post("/runs", _typed(pool))
     assert response.status_code == 422 and "This pool is not there any more" in _text(response)
     assert "Why is the sky blue?" in _text(response) and not Run.objects.exists()
 
@@ -126,7 +120,7 @@ def test_a_pool_of_somebody_else_cannot_be_asked(alice: User, charlie: User) -> 
 def test_a_stranger_is_offered_no_pool_and_no_run_of_the_team(alice: User, charlie: User) -> None:
     pool = make_pool(alice, name="Secret panel")
     run = make_run(alice, pool=pool, prompt="Secret question")
-    client = _as(charlie)
+    client = client_of(charlie)
     for path in ("/", f"/?from={run.public_id}", f"/?pool={pool.public_id}"):
         assert "Secret" not in _text(client.get(path))
 
@@ -135,7 +129,7 @@ def test_too_many_runs_keep_the_question(alice: User, settings: LazySettings) ->
     settings.FUSION_MAX_RUNS_PER_PERSON = 1
     pool = make_pool(alice)
     make_run(alice, pool=pool, state=Run.State.RUNNING)
-    response = _as(alice).post("/runs", _typed(pool))
+    response = client_of(alice).post("/runs", _typed(pool))
     assert response.status_code == 429
     assert "in flight, which is the limit" in _text(response) and "Why is the sky blue?" in _text(response)
 
@@ -146,7 +140,7 @@ def test_a_pool_whose_model_is_gone_is_refused_with_its_name(alice: User) -> Non
     member = pool.current.members.get(position=0)
     member.ref = "gone:model-x"
     member.save()
-    response = _as(alice).post("/runs", _typed(pool))
+    response = client_of(alice).post("/runs", _typed(pool))
     assert response.status_code == 422 and "gone:model-x" in _text(response)
 
 
@@ -155,7 +149,7 @@ def test_edit_and_ask_starts_with_the_old_question_pool_and_mode(alice: User) ->
     pool = make_pool(alice, name="Z other", mode="merge")
     run = make_run(alice, pool=pool, prompt="What <about> this?")
     Run.objects.filter(pk=run.pk).update(mode="best-of")
-    text = _text(_as(alice).get(f"/?from={run.public_id}"))
+    text = _text(client_of(alice).get(f"/?from={run.public_id}"))
     assert "What &lt;about&gt; this?" in text
     assert f'<option value="{pool.public_id}" selected>' in text and 'value="best-of" checked' in text
 
@@ -163,20 +157,20 @@ def test_edit_and_ask_starts_with_the_old_question_pool_and_mode(alice: User) ->
 @pytest.mark.parametrize("junk", ["x", "1", "00000000-0000-4000-8000-000000000000", "'; DROP TABLE"])
 def test_a_link_to_nothing_gives_an_empty_composer(alice: User, junk: str) -> None:
     make_pool(alice)
-    assert _as(alice).get("/", {"from": junk, "pool": junk, "example": junk}).status_code == 200
+    assert client_of(alice).get("/", {"from": junk, "pool": junk, "example": junk}).status_code == 200
 
 
 def test_running_and_recent_runs_are_listed_apart(alice: User) -> None:
     make_run(alice, prompt="Still going", state=Run.State.RUNNING)
     make_run(alice, prompt="Long over", state=Run.State.DONE)
-    text = _text(_as(alice).get("/"))
+    text = _text(client_of(alice).get("/"))
     assert text.index("Running now") < text.index("Still going") < text.index("Recent") < text.index("Long over")
 
 
 def test_an_example_fills_the_box_without_a_script(alice: User) -> None:
     make_pool(alice)
     question = bundled_questions()[2]
-    text = _text(_as(alice).get("/", {"example": question.slug}))
+    text = _text(client_of(alice).get("/", {"example": question.slug}))
     box = text[text.index("<textarea") : text.index("</textarea>")]
     assert question.prompt.split("\n")[0][:40].replace("'", "&#x27;") in box
 
@@ -185,7 +179,7 @@ def test_a_single_member_pool_plans_one_call(alice: User) -> None:
     ref = make_pool(alice).current.members.first().ref  # type: ignore[union-attr]
     Run.objects.all().delete()
     pool = make_pool(alice, name="Alone", members=(MemberSpec(ref),), judge="", fallback_judges=())
-    text = _text(_as(alice).get("/", {"pool": str(pool.public_id)}))
+    text = _text(client_of(alice).get("/", {"pool": str(pool.public_id)}))
     assert "This run makes 1 call<" in text
 
 
@@ -200,12 +194,12 @@ def test_choosing_colours_is_kept_and_an_outside_address_is_not_followed(db: Non
 
 
 def test_pages_that_do_not_exist_say_so(alice: User) -> None:
-    response = _as(alice).get("/no/such/page")
+    response = client_of(alice).get("/no/such/page")
     assert response.status_code == 404 and "Nothing to see at this address" in _text(response)
 
 
 def test_a_broken_page_is_answered_without_the_database(alice: User) -> None:
-    client = _as(alice)
+    client = client_of(alice)
     client.raise_request_exception = False
     with patch("fusion.web.views.ask.visible_pools", side_effect=RuntimeError("boom")):
         response = client.get("/")
@@ -217,6 +211,6 @@ def test_no_page_carries_inline_script_or_style(alice: User) -> None:
     make_pool(alice)
     run = make_run(alice, state=Run.State.RUNNING)
     for path in ("/", f"/r/{run.public_id}", "/no/such/page"):
-        text = _text(_as(alice).get(path))
+        text = _text(client_of(alice).get(path))
         assert " style=" not in text and "<style" not in text and " onclick=" not in text
         assert "<script>" not in text

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from fusion.models import Pool, Run, User
-from tests.factories import make_pool, make_run
+from tests.factories import client_of, make_pool, make_run
 
 OWN = {"Origin": "http://testserver"}
 QUESTION = 'Why is <b>"this"</b>\nlost?'
@@ -27,12 +27,6 @@ def pool(alice: User) -> Pool:
 
 def _typed(chosen: Pool, **changes: str) -> dict[str, str]:
     return {"prompt": QUESTION, "pool": str(chosen.public_id), "mode": "merge", "idempotency_key": "k1", **changes}
-
-
-def _as(user: User, **settings: Any) -> Client:
-    client = Client(**settings)
-    client.force_login(user)
-    return client
 
 
 def _text(response: Any) -> str:
@@ -55,7 +49,7 @@ def test_a_pool_form_sent_after_the_session_ended_is_kept(alice: User, pool: Poo
 
 
 def test_a_question_with_the_token_of_an_earlier_session_can_be_sent_once_more(alice: User, pool: Pool) -> None:
-    client = _as(alice, enforce_csrf_checks=True)
+    client = client_of(alice, enforce_csrf_checks=True)
     response = client.post("/runs", _typed(pool, csrfmiddlewaretoken="x" * 64), headers=OWN)
     assert response.status_code == 403
     assert "send it once more" in _text(response) and QUESTION in _text(response)
@@ -66,7 +60,7 @@ def test_a_question_with_the_token_of_an_earlier_session_can_be_sent_once_more(a
 
 
 def test_a_form_of_another_site_is_not_offered_for_sending(alice: User, pool: Pool) -> None:
-    client = _as(alice, enforce_csrf_checks=True)
+    client = client_of(alice, enforce_csrf_checks=True)
     for headers in ({"Origin": "https://evil.example"}, {"Origin": "null"}, {}):
         response = client.post("/runs", _typed(pool), headers=headers)
         assert response.status_code == 403
@@ -95,7 +89,7 @@ def test_a_script_of_somebody_signed_out_gets_a_sentence_at_401(alice: User) -> 
 
 
 def test_a_wrong_method_is_refused_with_a_sentence(alice: User, pool: Pool) -> None:
-    run, client = make_run(alice), _as(alice)
+    run, client = make_run(alice), client_of(alice)
     for path in ("/runs", f"/r/{run.public_id}/act", f"/r/{run.public_id}/restore", "/theme", "/pools/preview"):
         response = client.get(path)
         assert (response.status_code, response["Allow"]) == (405, "POST"), path
@@ -108,18 +102,18 @@ def test_a_wrong_method_is_refused_with_a_sentence(alice: User, pool: Pool) -> N
 
 @pytest.mark.parametrize("junk", ["nope", "\0", "ÿ", "00000000-0000-4000-8000-000000000000", "9" * 5000])
 def test_a_pool_that_is_none_is_said_to_be_gone(alice: User, pool: Pool, junk: str) -> None:
-    response = _as(alice).post("/runs", _typed(pool, pool=junk))
+    response = client_of(alice).post("/runs", _typed(pool, pool=junk))
     assert response.status_code == 422
     assert "not there any more. Choose another one" in _text(response) and QUESTION in _text(response)
 
 
 def test_a_mode_that_is_none_is_named_as_such(alice: User, pool: Pool) -> None:
-    response = _as(alice).post("/runs", _typed(pool, mode="\0"))
+    response = client_of(alice).post("/runs", _typed(pool, mode="\0"))
     assert response.status_code == 422
     assert "Choose one of the modes." in _text(response) and QUESTION in _text(response)
 
 
 @pytest.mark.parametrize("junk", ["a\0b", "k" * 1000, "", "ÿ"])
 def test_a_key_that_is_none_does_not_stand_in_the_way_of_a_question(alice: User, pool: Pool, junk: str) -> None:
-    assert _as(alice).post("/runs", _typed(pool, idempotency_key=junk)).status_code == 302
+    assert client_of(alice).post("/runs", _typed(pool, idempotency_key=junk)).status_code == 302
     assert Run.objects.get().prompt == QUESTION

@@ -11,20 +11,14 @@ from django.test import Client
 from django.urls import reverse
 
 from fusion.models import Answer, FinalAnswer, Run, User
-from tests.factories import make_pool, make_run
+from tests.factories import client_of, make_pool, make_run
 
 RAW = "# A\r\n<script>alert(1)</script>\tü\u2028 \n"
 
 
-def _as(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
-
-
 def _export(user: User, run: Run, extension: str = "md", **query: str) -> Any:
     path = f"/r/{run.public_id}/export.{extension}"
-    return _as(user).get(path, query)
+    return client_of(user).get(path, query)
 
 
 @pytest.fixture
@@ -77,7 +71,7 @@ def test_a_final_that_is_not_there_is_a_404(alice: User) -> None:
 
 def test_an_unknown_format_and_an_unknown_run_are_404s(alice: User, run: Run) -> None:
     assert _export(alice, run, "exe").status_code == 404
-    assert _as(alice).get(f"/r/{uuid4()}/export.md").status_code == 404
+    assert client_of(alice).get(f"/r/{uuid4()}/export.md").status_code == 404
 
 
 def test_the_json_is_the_run(alice: User, run: Run) -> None:
@@ -102,4 +96,4 @@ def test_an_export_is_never_kept_by_a_cache(alice: User, run: Run) -> None:
 
 
 def test_a_post_is_refused(alice: User, run: Run) -> None:
-    assert _as(alice).post(f"/r/{run.public_id}/export.md").status_code == 405
+    assert client_of(alice).post(f"/r/{run.public_id}/export.md").status_code == 405

@@ -16,15 +16,9 @@ from fusion.models import Answer, Call, FinalAnswer, Membership, Pool, Run, Team
 from fusion.models.team import Role
 from fusion.runs.pools import MemberSpec
 from fusion.web.views.history import PAGE_SIZE
-from tests.factories import make_pool, make_run, make_user, simulated_spec
+from tests.factories import client_of, make_pool, make_run, make_user, simulated_spec
 
 HISTORY = "/history"
-
-
-def _as(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def _text(response: Any) -> str:
@@ -43,7 +37,7 @@ def _call(run: Run, number: int, cost_nanos: int | None, **fields: Any) -> None:
 
 def test_a_stranger_sees_no_run_of_the_team(alice: User, charlie: User) -> None:
     make_run(alice, prompt="Secret of the team")
-    page = _as(charlie).get(HISTORY)
+    page = client_of(charlie).get(HISTORY)
     assert page.status_code == 200
     assert "Secret of the team" not in _text(page)
     assert "No runs yet" in _text(page)
@@ -53,7 +47,7 @@ def test_a_stranger_finds_nothing_by_searching_and_no_pool_to_filter_by(alice: U
     pool = make_pool(alice, name="Hidden panel")
     make_run(alice, pool=pool, prompt="Secret of the team")
     make_run(charlie, prompt="Mine")
-    text = _text(_as(charlie).get(HISTORY, {"q": "secret", "pool": str(pool.public_id)}))
+    text = _text(client_of(charlie).get(HISTORY, {"q": "secret", "pool": str(pool.public_id)}))
     assert "Secret of the team" not in text and "Hidden panel" not in text
 
 
@@ -66,16 +60,16 @@ def test_somebody_who_is_not_signed_in_is_asked_to(db: None) -> None:
 def test_a_member_sees_the_teams_runs_but_not_private_ones_of_others(alice: User, bob: User) -> None:
     make_run(alice, prompt="For everyone here")
     make_run(alice, prompt="Only for Alice", is_private=True)
-    text = _text(_as(bob).get(HISTORY))
+    text = _text(client_of(bob).get(HISTORY))
     assert "For everyone here" in text
     assert "Only for Alice" not in text
-    assert "Only for Alice" in _text(_as(alice).get(HISTORY))
+    assert "Only for Alice" in _text(client_of(alice).get(HISTORY))
 
 
 def test_somebody_who_left_the_team_sees_nothing_of_it_any_more(alice: User, bob: User) -> None:
     make_run(bob, prompt="Written while a member")
     Membership.objects.filter(user=bob).update(left_at=timezone.now())
-    assert "Written while a member" not in _text(_as(bob).get(HISTORY))
+    assert "Written while a member" not in _text(client_of(bob).get(HISTORY))
 
 
 def test_the_newest_run_comes_first_with_its_facts(alice: User) -> None:
@@ -87,7 +81,7 @@ def test_the_newest_run_comes_first_with_its_facts(alice: User) -> None:
     )
     _call(old, 1, 1_500_000_000)
     _call(old, 2, 1_000_000_000)
-    text = _text(_as(alice).get(HISTORY))
+    text = _text(client_of(alice).get(HISTORY))
     assert text.index("The newer one") < text.index("The older one")
     for fact in ("Deep review", "Alice", "Interrupted", "12.3 s", "$2.50", str(new.public_id)):
         assert fact in text
@@ -97,14 +91,14 @@ def test_a_cost_that_is_only_partly_known_is_not_shown_as_a_sum(alice: User) -> 
     run = make_run(alice)
     _call(run, 1, 2_000_000_000)
     _call(run, 2, None)
-    assert "$2" not in _text(_as(alice).get(HISTORY))
+    assert "$2" not in _text(client_of(alice).get(HISTORY))
 
 
 def test_a_call_that_was_turned_away_does_not_make_the_cost_unknown(alice: User) -> None:
     run = make_run(alice)
     _call(run, 1, 2_000_000_000)
     _call(run, 2, None, status="failed", input_tokens=None, output_tokens=None)
-    assert "$2.00" in _text(_as(alice).get(HISTORY))
+    assert "$2.00" in _text(client_of(alice).get(HISTORY))
 
 
 @pytest.mark.parametrize(("words", "where"), [("RAYLEIGH", "answer B"), ("mie", "the final"), ("Blue SKY", "")])
@@ -115,7 +109,7 @@ def test_search_finds_words_in_prompt_answers_and_final_whatever_their_case(
     make_run(alice, prompt="Something else")
     _answer(hit, "B", "Because of Rayleigh scattering.")
     FinalAnswer.objects.create(run=hit, kind="merged", text="Not because of Mie scattering.")
-    text = _text(_as(alice).get(HISTORY, {"q": words}))
+    text = _text(client_of(alice).get(HISTORY, {"q": words}))
     assert "Why a blue sky?" in text and "Something else" not in text
     assert not where or f"found in {where}" in text
 
@@ -123,7 +117,7 @@ def test_search_finds_words_in_prompt_answers_and_final_whatever_their_case(
 def test_an_answer_that_was_asked_anew_is_not_found_by_its_old_text(alice: User) -> None:
     run = make_run(alice)
     Answer.objects.filter(run=run, letter="A").update(is_current=False, text="Withdrawn words")
-    assert "Nothing matches" in _text(_as(alice).get(HISTORY, {"q": "withdrawn"}))
+    assert "Nothing matches" in _text(client_of(alice).get(HISTORY, {"q": "withdrawn"}))
 
 
 def test_filters_by_pool_mode_and_state_narrow_the_list(alice: User) -> None:
@@ -133,7 +127,7 @@ def test_filters_by_pool_mode_and_state_narrow_the_list(alice: User) -> None:
     make_run(alice, prompt="third", state=Run.State.FAILED)
     Run.objects.exclude(pk=second.pk).update(mode="merge")
     Run.objects.filter(pk=second.pk).update(mode="best-of")
-    client = _as(alice)
+    client = client_of(alice)
 
     def shown(**filters: str) -> set[str]:
         text = _text(client.get(HISTORY, filters))
@@ -148,7 +142,7 @@ def test_the_pool_filter_still_offers_a_deleted_pool_that_has_runs(alice: User) 
     pool = make_pool(alice, name="Old panel")
     make_run(alice, pool=pool, prompt="kept")
     Pool.objects.filter(pk=pool.pk).update(deleted_at=timezone.now())
-    text = _text(_as(alice).get(HISTORY, {"pool": str(pool.public_id)}))
+    text = _text(client_of(alice).get(HISTORY, {"pool": str(pool.public_id)}))
     assert "Old panel (deleted)" in text and ">kept<" in text
     assert reverse("pool-detail", args=[pool.public_id]) not in text
 
@@ -170,7 +164,7 @@ def test_the_pool_filter_still_offers_a_deleted_pool_that_has_runs(alice: User) 
 )
 def test_nonsense_in_the_address_is_answered_with_a_page(alice: User, query: dict[str, str]) -> None:
     make_run(alice)
-    response = _as(alice).get(HISTORY, query)
+    response = client_of(alice).get(HISTORY, query)
     assert response.status_code == 200
     assert "<script>" not in _text(response).split("<main", 1)[1]
 
@@ -178,7 +172,7 @@ def test_nonsense_in_the_address_is_answered_with_a_page(alice: User, query: dic
 def test_a_filter_that_makes_no_sense_is_named_and_the_others_still_apply(alice: User) -> None:
     make_run(alice, prompt="apples")
     make_run(alice, prompt="pears")
-    text = _text(_as(alice).get(HISTORY, {"mode": "nonsense", "q": "pears"}))
+    text = _text(client_of(alice).get(HISTORY, {"mode": "nonsense", "q": "pears"}))
     assert "nonsense is not one of the available choices" in text
     assert ">pears<" in text and ">apples<" not in text
 
@@ -187,7 +181,7 @@ def test_pages_keep_the_filters(alice: User) -> None:
     pool = make_pool(alice)
     for number in range(PAGE_SIZE + 2):
         make_run(alice, pool=pool, prompt=f"apple {number}")
-    client = _as(alice)
+    client = client_of(alice)
     first = _text(client.get(HISTORY, {"q": "apple", "mode": pool.current.mode if pool.current else ""}))
     link = re.search(r'rel="next" href="([^"]+)"', first)
     assert link is not None and "q=apple" in link[1] and "mode=" in link[1]
@@ -198,14 +192,16 @@ def test_pages_keep_the_filters(alice: User) -> None:
 
 def test_an_empty_search_says_so_and_offers_the_way_out(alice: User) -> None:
     make_run(alice)
-    text = _text(_as(alice).get(HISTORY, {"q": "no such words"}))
+    text = _text(client_of(alice).get(HISTORY, {"q": "no such words"}))
     assert "Nothing matches" in text and "Clear filters" in text
     assert 'value="no such words"' in text
 
 
 def test_a_live_search_gets_the_results_alone(alice: User) -> None:
     make_run(alice, prompt="apples")
-    response = _as(alice).get(HISTORY, {"q": "app"}, headers={"HX-Request": "true", "HX-Target": "history-results"})
+    response = client_of(alice).get(
+        HISTORY, {"q": "app"}, headers={"HX-Request": "true", "HX-Target": "history-results"}
+    )
     assert _text(response).lstrip().startswith('<section id="history-results"')
     assert "<html" not in _text(response)
     assert "HX-Target" in response["Vary"]
@@ -214,14 +210,14 @@ def test_a_live_search_gets_the_results_alone(alice: User) -> None:
 def test_a_hostile_prompt_and_member_name_stay_text(alice: User) -> None:
     run = make_run(alice, prompt="<img src=x onerror=alert(1)>")
     Answer.objects.filter(run=run, letter="A").update(endpoint={"name": "<b>model</b>", "ref": "x:y"})
-    text = _text(_as(alice).get(HISTORY))
+    text = _text(client_of(alice).get(HISTORY))
     assert "<img src=x" not in text and "<b>model</b>" not in text
     assert "&lt;img src=x onerror=alert(1)&gt;" in text
 
 
 def test_a_long_prompt_is_cut_in_the_list(alice: User) -> None:
     make_run(alice, prompt="word " * 40_000)
-    text = _text(_as(alice).get(HISTORY))
+    text = _text(client_of(alice).get(HISTORY))
     assert text.count("word") < 200
     assert "word…" in text or "word …" in text
 
@@ -232,7 +228,7 @@ def test_a_full_page_takes_no_more_queries_than_a_short_one(alice: User, django_
         run = make_run(alice, pool=pool, prompt=f"apple {number}")
         _answer(run, "A", "apple")
         _call(run, 1, 5)
-    client = _as(alice)
+    client = client_of(alice)
     with django_assert_max_num_queries(11):
         client.get(HISTORY)
     with django_assert_max_num_queries(13):
@@ -243,14 +239,14 @@ def test_a_run_deleted_a_moment_ago_can_be_brought_back_from_here(alice: User, c
     run = make_run(alice, prompt="Deleted by mistake")
     Run.objects.filter(pk=run.pk).update(deleted_at=timezone.now() - timedelta(seconds=3))
     restore = reverse("run-restore", args=[run.public_id])
-    assert restore in _text(_as(alice).get(HISTORY))
-    assert restore not in _text(_as(bob).get(HISTORY))
-    assert "Deleted by mistake" not in _text(_as(charlie).get(HISTORY))
+    assert restore in _text(client_of(alice).get(HISTORY))
+    assert restore not in _text(client_of(bob).get(HISTORY))
+    assert "Deleted by mistake" not in _text(client_of(charlie).get(HISTORY))
 
 
 def test_deleting_and_undoing_from_a_search_ends_where_it_began(alice: User) -> None:
     run = make_run(alice, prompt="apples")
-    client, here = _as(alice), f"{HISTORY}?q=apples"
+    client, here = client_of(alice), f"{HISTORY}?q=apples"
     assert 'name="next" value="/history?q=apples"' in _text(client.get(here))
     gone = client.post(reverse("run-delete", args=[run.public_id]), {"next": here}, follow=True)
     assert gone.redirect_chain == [(here, 302)]
@@ -263,7 +259,7 @@ def test_deleting_and_undoing_from_a_search_ends_where_it_began(alice: User) -> 
 def test_the_way_back_is_gone_after_ten_seconds(alice: User) -> None:
     run = make_run(alice)
     Run.objects.filter(pk=run.pk).update(deleted_at=timezone.now() - timedelta(seconds=11))
-    assert reverse("run-restore", args=[run.public_id]) not in _text(_as(alice).get(HISTORY))
+    assert reverse("run-restore", args=[run.public_id]) not in _text(client_of(alice).get(HISTORY))
 
 
 def test_only_those_who_may_delete_a_run_are_offered_to(alice: User, team: Team, bob: User) -> None:
@@ -273,7 +269,7 @@ def test_only_those_who_may_delete_a_run_are_offered_to(alice: User, team: Team,
     offered = {
         person.email: (of_alice in text, of_bob in text)
         for person in (alice, bob, viewer)
-        if (text := _text(_as(person).get(HISTORY)))
+        if (text := _text(client_of(person).get(HISTORY)))
     }
     assert offered == {
         "alice@example.com": (True, True),
@@ -284,11 +280,11 @@ def test_only_those_who_may_delete_a_run_are_offered_to(alice: User, team: Team,
 
 def test_simulated_runs_say_so(alice: User) -> None:
     make_run(alice)
-    assert "Simulated" in _text(_as(alice).get(HISTORY))
+    assert "Simulated" in _text(client_of(alice).get(HISTORY))
 
 
 def test_a_member_whose_model_is_gone_is_still_named(alice: User) -> None:
     pool = make_pool(alice, members=(MemberSpec(simulated_spec().members[0].ref),), judge="", fallback_judges=())
     run = make_run(alice, pool=pool)
     Answer.objects.filter(run=run).update(endpoint={}, ref="gone:some-model")
-    assert "some-model" in _text(_as(alice).get(HISTORY))
+    assert "some-model" in _text(client_of(alice).get(HISTORY))

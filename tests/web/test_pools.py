@@ -21,15 +21,9 @@ from fusion.providers.clients import close_shared_client
 from fusion.runs import catalogue
 from fusion.runs.pools import MemberSpec, save_pool, spec_of
 from fusion.web.forms import models as model_forms
-from tests.factories import make_pool, make_run, make_user, simulated_spec
+from tests.factories import client_of, make_pool, make_run, make_user, simulated_spec
 
 EVIL = "<script>alert(1)</script>"
-
-
-def _as(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def _text(response: Any) -> str:
@@ -110,7 +104,7 @@ PAGES = [
 @pytest.mark.parametrize(("method", "name"), PAGES)
 def test_to_a_stranger_a_pool_does_not_exist(alice: User, charlie: User, method: str, name: str) -> None:
     pool = make_pool(alice)
-    response = getattr(_as(charlie), method)(_url(name, pool), _form())
+    response = getattr(client_of(charlie), method)(_url(name, pool), _form())
     assert response.status_code == 404
     assert _current(pool).number == 1
     assert Pool.objects.get(pk=pool.pk).deleted_at is None
@@ -119,23 +113,23 @@ def test_to_a_stranger_a_pool_does_not_exist(alice: User, charlie: User, method:
 @pytest.mark.parametrize(("method", "name"), PAGES)
 def test_a_colleagues_private_pool_does_not_exist(alice: User, bob: User, method: str, name: str) -> None:
     pool = make_pool(bob, visibility="private")
-    assert getattr(_as(alice), method)(_url(name, pool), _form()).status_code == 404
+    assert getattr(client_of(alice), method)(_url(name, pool), _form()).status_code == 404
 
 
 def test_the_list_shows_a_stranger_nothing_of_the_team(alice: User, charlie: User) -> None:
     make_pool(alice, name="Secret panel")
-    assert "Secret panel" not in _text(_as(charlie).get("/pools"))
+    assert "Secret panel" not in _text(client_of(charlie).get("/pools"))
 
 
 def test_a_strangers_preview_tells_only_what_the_stranger_typed(alice: User, charlie: User) -> None:
     make_pool(alice, name="Secret panel", judge_instructions="Secret instructions")
-    response = _as(charlie).post("/pools/preview", _form())
+    response = client_of(charlie).post("/pools/preview", _form())
     assert response.status_code == 200
     assert "Secret" not in _text(response)
 
 
 def test_a_stranger_makes_pools_in_their_own_team_only(charlie: User, team: Team) -> None:
-    response = _as(charlie).post("/pools/new", _form())
+    response = client_of(charlie).post("/pools/new", _form())
     assert response.status_code == 302
     assert Pool.objects.get().team != team
 
@@ -152,7 +146,7 @@ def test_a_member_who_is_not_the_author_is_refused_with_a_sentence(
     alice: User, bob: User, method: str, name: str
 ) -> None:
     pool = make_pool(alice)
-    response = getattr(_as(bob), method)(_url(name, pool), _form())
+    response = getattr(client_of(bob), method)(_url(name, pool), _form())
     assert response.status_code == 403
     assert "author and the team&#x27;s admins" in _text(response) or "author and the team's admins" in _text(response)
     assert _current(pool).number == 1
@@ -162,13 +156,13 @@ def test_the_author_and_the_teams_admins_may_edit(alice: User, bob: User, team: 
     pool = make_pool(bob)
     admin = make_user("ada", team=team, role=Role.ADMIN)
     for person in (bob, alice, admin):
-        assert _as(person).get(_url("pool-edit", pool)).status_code == 200
+        assert client_of(person).get(_url("pool-edit", pool)).status_code == 200
 
 
 def test_a_viewer_reads_pools_but_is_refused_to_make_or_copy_one(alice: User, team: Team) -> None:
     viewer = make_user("vera", team=team, role=Role.VIEWER)
     pool = make_pool(alice)
-    client = _as(viewer)
+    client = client_of(viewer)
     assert client.get(_url("pool-detail", pool)).status_code == 200
     assert reverse("pool-create") not in _text(client.get("/pools"))
     assert client.get("/pools/new").status_code == 403
@@ -179,8 +173,8 @@ def test_a_viewer_reads_pools_but_is_refused_to_make_or_copy_one(alice: User, te
 
 def test_somebody_without_a_team_is_told_what_to_do(db: None) -> None:
     loner = User.objects.create_user("lone@example.com", "secret-pass-1")
-    assert _as(loner).get("/pools").status_code == 200
-    response = _as(loner).get("/pools/new")
+    assert client_of(loner).get("/pools").status_code == 200
+    response = client_of(loner).get("/pools/new")
     assert response.status_code == 403
     assert "no team" in _text(response)
 
@@ -194,7 +188,7 @@ def test_a_card_tells_what_the_pool_is_and_how_it_was_used(alice: User) -> None:
     for seconds in (2, 4, 60):
         run = make_run(alice, pool=pool)
         Run.objects.filter(pk=run.pk).update(started_at=start, final_ready_at=start + timedelta(seconds=seconds))
-    text = _main(_as(alice).get("/pools"))
+    text = _main(client_of(alice).get("/pools"))
     for fact in ("Deep review", "Merge", "Only me", "Simulated", "3 runs", "usually 4.0 s", "Judge:", "Anchor"):
         assert fact in text
 
@@ -202,20 +196,20 @@ def test_a_card_tells_what_the_pool_is_and_how_it_was_used(alice: User) -> None:
 def test_a_card_counts_only_runs_that_the_reader_may_see(alice: User, bob: User) -> None:
     pool = make_pool(alice)
     make_run(alice, pool=pool, is_private=True)
-    assert "Not used yet" in _text(_as(bob).get("/pools"))
-    assert "1 run<" in _text(_as(alice).get("/pools"))
+    assert "Not used yet" in _text(client_of(bob).get("/pools"))
+    assert "1 run<" in _text(client_of(alice).get("/pools"))
 
 
 def test_many_pools_take_no_more_queries_than_one(alice: User, django_assert_max_num_queries: Any) -> None:
     for _ in range(12):
         make_run(alice, pool=make_pool(alice))
-    client = _as(alice)
+    client = client_of(alice)
     with django_assert_max_num_queries(9):
         client.get("/pools")
 
 
 def test_an_empty_list_says_what_a_pool_is(alice: User) -> None:
-    text = _text(_as(alice).get("/pools"))
+    text = _text(client_of(alice).get("/pools"))
     assert "No pools yet" in text and reverse("pool-create") in text
 
 
@@ -226,7 +220,7 @@ def test_a_pool_tells_in_words_what_each_version_changed(alice: User) -> None:
     members = (*spec.members[1:], MemberSpec(spec.members[1].ref, max_tokens=500))
     changed = {"mode": "best-of", "rubric": "research", "judge_instructions": "Be strict.", "quorum": 2}
     save_pool(pool=pool, author=alice, spec=simulated_spec(name="Deep review", members=members, **changed))
-    text = _main(_as(alice).get(_url("pool-detail", pool)))
+    text = _main(client_of(alice).get(_url("pool-detail", pool)))
     for change in (
         "Mode: Merge → Best-of",
         "Rubric: General → Research",
@@ -253,14 +247,14 @@ def test_another_order_and_other_settings_are_told_apart(alice: User) -> None:
     first, second, *rest = spec_of(_current(pool)).members
     warm = MemberSpec(first.ref, max_tokens=900)
     save_pool(pool=pool, author=alice, spec=simulated_spec(name=pool.name, members=(second, warm, *rest)))
-    text = _main(_as(alice).get(_url("pool-detail", pool)))
+    text = _main(client_of(alice).get(_url("pool-detail", pool)))
     assert "Members in another order" in text
     assert f"{_name(first.ref)}: token limit default → 900" in text
 
 
 def test_the_judges_exact_prompt_is_shown_escaped(alice: User) -> None:
     pool = make_pool(alice, judge_instructions=f"Prefer short ones. {EVIL}")
-    text = _main(_as(alice).get(_url("pool-detail", pool)))
+    text = _main(client_of(alice).get(_url("pool-detail", pool)))
     assert "Prefer short ones. &lt;script&gt;" in text
     assert EVIL not in text
     assert "exact prompt" in text
@@ -268,7 +262,7 @@ def test_the_judges_exact_prompt_is_shown_escaped(alice: User) -> None:
 
 def test_a_pool_leads_to_the_question_form(alice: User) -> None:
     pool = make_pool(alice)
-    assert f'href="/?pool={pool.public_id}"' in _text(_as(alice).get(_url("pool-detail", pool)))
+    assert f'href="/?pool={pool.public_id}"' in _text(client_of(alice).get(_url("pool-detail", pool)))
 
 
 def test_a_pool_whose_models_are_gone_is_still_shown_and_editable(alice: User) -> None:
@@ -276,9 +270,9 @@ def test_a_pool_whose_models_are_gone_is_still_shown_and_editable(alice: User) -
     version = _current(pool)
     version.members.filter(position=0).update(ref="gone:some-model")
     PoolVersion.objects.filter(pk=version.pk).update(judge="gone:judge")
-    assert "not available" in _text(_as(alice).get("/pools"))
-    assert "some-model" in _text(_as(alice).get(_url("pool-detail", pool)))
-    text = _text(_as(alice).get(_url("pool-edit", pool)))
+    assert "not available" in _text(client_of(alice).get("/pools"))
+    assert "some-model" in _text(client_of(alice).get(_url("pool-detail", pool)))
+    text = _text(client_of(alice).get(_url("pool-edit", pool)))
     assert _selected(text, "members-0-ref") == "gone:some-model"
 
 
@@ -297,7 +291,7 @@ def test_a_pool_is_made_from_the_form(alice: User) -> None:
         on_judge_failure="anchor",
         **{"members-1-temperature": "0", "members-1-max_tokens": "256", "members-1-system_note": "Short."},
     )
-    response = _as(alice).post("/pools/new", form)
+    response = client_of(alice).post("/pools/new", form)
     pool = Pool.objects.get()
     assert response.status_code == 302
     assert response["Location"] == _url("pool-detail", pool)
@@ -312,11 +306,11 @@ def test_a_pool_is_made_from_the_form(alice: User) -> None:
 
 def test_the_same_model_may_sit_twice(alice: User) -> None:
     ref = _refs()[0]
-    assert _as(alice).post("/pools/new", _form(**{"members-1-ref": ref, "members-0-ref": ref})).status_code == 302
+    assert client_of(alice).post("/pools/new", _form(**{"members-1-ref": ref, "members-0-ref": ref})).status_code == 302
 
 
 def test_two_pools_may_have_the_same_name(alice: User) -> None:
-    client = _as(alice)
+    client = client_of(alice)
     assert [client.post("/pools/new", _form()).status_code for _ in range(2)] == [302, 302]
     assert len({pool.slug for pool in Pool.objects.all()}) == 2
 
@@ -324,14 +318,14 @@ def test_two_pools_may_have_the_same_name(alice: User) -> None:
 def test_saving_writes_a_new_version_and_runs_keep_theirs(alice: User) -> None:
     pool = make_pool(alice)
     run = make_run(alice, pool=pool)
-    _as(alice).post(_url("pool-edit", pool), _form(name="Renamed", rubric="research"))
+    client_of(alice).post(_url("pool-edit", pool), _form(name="Renamed", rubric="research"))
     assert (_current(pool).number, _current(pool).rubric) == (2, "research")
     assert Run.objects.get(pk=run.pk).pool_version.number == 1
     assert Pool.objects.get(pk=pool.pk).name == "Renamed"
 
 
 def test_saving_an_untouched_form_makes_no_new_version(alice: User) -> None:
-    client = _as(alice)
+    client = client_of(alice)
     client.post("/pools/new", _form())
     pool = Pool.objects.get()
     response = client.post(_url("pool-edit", pool), _form(), follow=True)
@@ -342,7 +336,7 @@ def test_saving_an_untouched_form_makes_no_new_version(alice: User) -> None:
 def test_the_editor_shows_what_is_stored(alice: User) -> None:
     pool = make_pool(alice, name='Quote " and <b>', grace_s=0)
     version = _current(pool)
-    text = _text(_as(alice).get(_url("pool-edit", pool)))
+    text = _text(client_of(alice).get(_url("pool-edit", pool)))
     assert 'value="Quote &quot; and &lt;b&gt;"' in text
     assert _selected(text, "judge") == version.judge
     assert [_selected(text, f"members-{seat.position}-ref") for seat in version.members.all()] == [
@@ -381,7 +375,7 @@ INVALID = [
 def test_invalid_input_comes_back_named_beside_its_field_and_in_the_summary(
     alice: User, changes: dict[str, str], message: str, control: str
 ) -> None:
-    response = _as(alice).post("/pools/new", _form(**changes))
+    response = client_of(alice).post("/pools/new", _form(**changes))
     text = _main(response)
     assert response.status_code == 422
     assert message in text
@@ -399,7 +393,7 @@ def test_everything_typed_is_still_there_after_an_error(alice: User) -> None:
         anchor="1",
         **{"members-2-ref": "nowhere:x", "members-1-temperature": "hot", "members-1-system_note": "Kept note"},
     )
-    text = _main(_as(alice).post("/pools/new", form))
+    text = _main(client_of(alice).post("/pools/new", form))
     for kept in ("Kept words", "Kept note", 'value="two"', 'value="hot"'):
         assert kept in text
     assert _selected(text, "members-2-ref") == "nowhere:x"
@@ -410,23 +404,23 @@ def test_everything_typed_is_still_there_after_an_error(alice: User) -> None:
 
 def test_all_that_is_wrong_is_said_at_once(alice: User) -> None:
     form = _form(name="", quorum="two", **{"members-1-ref": ""})
-    assert "3 things to correct" in _main(_as(alice).post("/pools/new", form))
+    assert "3 things to correct" in _main(client_of(alice).post("/pools/new", form))
 
 
 def test_an_unknown_model_comes_back_with_the_nearest_known_one(alice: User) -> None:
     ref = _refs()[0]
-    assert f"Did you mean “{ref}”?" in _main(_as(alice).post("/pools/new", _form(judge=ref + "x")))
+    assert f"Did you mean “{ref}”?" in _main(client_of(alice).post("/pools/new", _form(judge=ref + "x")))
 
 
 def test_a_pool_without_members_is_refused(alice: User) -> None:
-    response = _as(alice).post("/pools/new", _without_members(_form()))
+    response = client_of(alice).post("/pools/new", _without_members(_form()))
     assert response.status_code == 422
     assert "A pool needs at least one member." in _text(response)
 
 
 def test_more_than_eight_members_are_refused_and_none_is_lost(alice: User) -> None:
     form = _form(**{f"members-{at}-ref": _refs()[0] for at in range(9)})
-    response = _as(alice).post("/pools/new", form)
+    response = client_of(alice).post("/pools/new", form)
     assert response.status_code == 422
     assert "at most 8 members" in _text(response)
     assert 'id="id_members-8-ref"' in _text(response)
@@ -434,29 +428,29 @@ def test_more_than_eight_members_are_refused_and_none_is_lost(alice: User) -> No
 
 def test_a_form_with_thousands_of_rows_is_not_rendered_row_by_row(alice: User) -> None:
     form = _form(**{f"members-{at}-ref": "x" for at in range(99)})
-    assert _text(_as(alice).post("/pools/new", form)).count('class="pool-member"') == 16
+    assert _text(client_of(alice).post("/pools/new", form)).count('class="pool-member"') == 16
 
 
 def test_gaps_in_the_row_numbers_do_no_harm(alice: User) -> None:
     refs = _refs()
     form = _without_members(_form()) | {"members-3-ref": refs[0], "members-7-ref": refs[1]}
-    assert _as(alice).post("/pools/new", form).status_code == 302
+    assert client_of(alice).post("/pools/new", form).status_code == 302
     assert [member.ref for member in spec_of(_current(Pool.objects.get())).members] == refs[:2]
 
 
 def test_one_member_needs_no_judge(alice: User) -> None:
     form = _without_members(_form(judge="")) | {"members-0-ref": _refs()[0]}
-    assert _as(alice).post("/pools/new", form).status_code == 302
+    assert client_of(alice).post("/pools/new", form).status_code == 302
 
 
 def test_a_body_of_ten_megabytes_is_refused_and_nothing_breaks(alice: User) -> None:
-    response = _as(alice).post("/pools/new", _form(judge_instructions="x" * 10_000_000))
+    response = client_of(alice).post("/pools/new", _form(judge_instructions="x" * 10_000_000))
     assert 400 <= response.status_code < 500
     assert not Pool.objects.exists()
 
 
 def test_html_in_names_is_text_on_every_page(alice: User) -> None:
-    client = _as(alice)
+    client = client_of(alice)
     client.post("/pools/new", _form(name=EVIL))
     pool = Pool.objects.get()
     paths = ["/pools", *(_url(name, pool) for name in ("pool-detail", "pool-edit", "pool-delete"))]
@@ -471,7 +465,7 @@ def test_html_in_names_is_text_on_every_page(alice: User) -> None:
 
 def test_adding_a_member_keeps_everything_and_complains_of_nothing(alice: User) -> None:
     form = _form(do="add-member", name="", quorum="two")
-    response = _as(alice).post("/pools/new", form)
+    response = client_of(alice).post("/pools/new", form)
     text = _main(response)
     assert response.status_code == 200
     assert text.count('class="pool-member"') == 4
@@ -483,7 +477,7 @@ def test_adding_a_member_keeps_everything_and_complains_of_nothing(alice: User) 
 
 def test_removing_a_member_moves_the_anchor_along(alice: User) -> None:
     refs = _refs()
-    text = _main(_as(alice).post("/pools/new", _form(do="remove-0", anchor="2")))
+    text = _main(client_of(alice).post("/pools/new", _form(do="remove-0", anchor="2")))
     assert [_selected(text, f"members-{at}-ref") for at in range(2)] == refs[1:3]
     assert re.search(r'name="anchor" value="1" checked', text)
 
@@ -491,7 +485,7 @@ def test_removing_a_member_moves_the_anchor_along(alice: User) -> None:
 def test_moving_a_member_moves_its_settings_and_the_anchor(alice: User) -> None:
     refs = _refs()
     form = _form(do="up-2", anchor="2", **{"members-2-max_tokens": "777"})
-    text = _main(_as(alice).post("/pools/new", form))
+    text = _main(client_of(alice).post("/pools/new", form))
     assert [_selected(text, f"members-{at}-ref") for at in range(3)] == [refs[0], refs[2], refs[1]]
     assert re.search(r'name="members-1-max_tokens" value="777"', text)
     assert re.search(r'name="anchor" value="1"[^>]*checked', text)
@@ -500,14 +494,14 @@ def test_moving_a_member_moves_its_settings_and_the_anchor(alice: User) -> None:
 
 def test_removing_the_last_member_leaves_an_empty_row_to_fill(alice: User) -> None:
     form = _without_members(_form(do="remove-0")) | {"members-0-ref": _refs()[0]}
-    text = _main(_as(alice).post("/pools/new", form))
+    text = _main(client_of(alice).post("/pools/new", form))
     assert text.count('class="pool-member"') == 1
     assert _selected(text, "members-0-ref") == ""
 
 
 def test_a_ninth_member_cannot_be_added(alice: User) -> None:
     form = _form(do="add-member", **{f"members-{at}-ref": _refs()[0] for at in range(8)})
-    text = _main(_as(alice).post("/pools/new", form))
+    text = _main(client_of(alice).post("/pools/new", form))
     assert text.count('class="pool-member"') == 8
     assert "Eight is the most." in text
 
@@ -515,19 +509,19 @@ def test_a_ninth_member_cannot_be_added(alice: User) -> None:
 @pytest.mark.parametrize("do", ["remove-9", "up-0", "down-2", "up-99", "up"])
 def test_a_button_for_a_row_that_cannot_move_changes_nothing(alice: User, do: str) -> None:
     refs = _refs()
-    text = _main(_as(alice).post("/pools/new", _form(do=do)))
+    text = _main(client_of(alice).post("/pools/new", _form(do=do)))
     assert [_selected(text, f"members-{at}-ref") for at in range(3)] == refs[:3]
 
 
 def test_htmx_gets_the_members_alone(alice: User) -> None:
     headers = {"HX-Request": "true", "HX-Target": "pool-members"}
-    response = _as(alice).post("/pools/new", _form(do="add-member"), headers=headers)
+    response = client_of(alice).post("/pools/new", _form(do="add-member"), headers=headers)
     assert _text(response).lstrip().startswith('<fieldset id="pool-members"')
     assert "<html" not in _text(response)
 
 
 def test_enter_in_a_field_saves_instead_of_pressing_another_button(alice: User) -> None:
-    text = _main(_as(alice).get("/pools/new"))
+    text = _main(client_of(alice).get("/pools/new"))
     form = text[text.index('<form id="pool-form"') :]
     first = re.search(r"<button[^>]*>", form)
     assert first is not None and 'value="save"' in first[0]
@@ -535,7 +529,7 @@ def test_enter_in_a_field_saves_instead_of_pressing_another_button(alice: User) 
 
 def test_a_long_list_of_models_is_searched_by_typing(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_forms, "LONG_LIST", 1)
-    text = _main(_as(alice).post("/pools/new", _form(judge="nowhere:x")))
+    text = _main(client_of(alice).post("/pools/new", _form(judge="nowhere:x")))
     assert '<datalist id="pool-models">' in text
     assert re.search(r'<input id="id_judge"[^>]*list="pool-models"[^>]*value="nowhere:x"', text)
     assert f'<option value="{_refs()[0]}">' in text
@@ -546,14 +540,14 @@ def test_a_long_list_of_models_is_searched_by_typing(alice: User, monkeypatch: p
 
 def test_the_preview_counts_calls_and_warns(alice: User) -> None:
     refs = _refs()
-    text = _text(_as(alice).post("/pools/preview", _form(judge=refs[0])))
+    text = _text(client_of(alice).post("/pools/preview", _form(judge=refs[0])))
     assert re.search(r"<dt>Calls</dt><dd>5 ", text)
     assert 'data-code="judge_on_panel"' in text
     assert 'data-code="no_fallback"' in text
 
 
 def test_the_preview_shows_the_judges_prompt_as_typed_and_escaped(alice: User) -> None:
-    text = _text(_as(alice).post("/pools/preview", _form(judge_instructions=f"Mind {EVIL} units")))
+    text = _text(client_of(alice).post("/pools/preview", _form(judge_instructions=f"Mind {EVIL} units")))
     assert "Mind &lt;script&gt;" in text and EVIL not in text
 
 
@@ -567,13 +561,13 @@ def test_the_preview_shows_the_judges_prompt_as_typed_and_escaped(alice: User) -
     ],
 )
 def test_the_preview_makes_the_best_of_nonsense(alice: User, form: dict[str, str]) -> None:
-    response = _as(alice).post("/pools/preview", form)
+    response = client_of(alice).post("/pools/preview", form)
     assert response.status_code == 200
     assert EVIL not in _text(response)
 
 
 def test_an_invalid_form_has_a_preview_of_its_valid_part(alice: User) -> None:
-    text = _main(_as(alice).post("/pools/new", _form(name="", **{"members-2-ref": "nowhere:x"})))
+    text = _main(client_of(alice).post("/pools/new", _form(name="", **{"members-2-ref": "nowhere:x"})))
     assert re.search(r"<dt>Calls</dt><dd>4 ", text)
 
 
@@ -582,7 +576,7 @@ def test_an_invalid_form_has_a_preview_of_its_valid_part(alice: User) -> None:
 
 def test_a_copy_belongs_to_the_one_who_made_it(alice: User, bob: User) -> None:
     pool = make_pool(alice, name="Deep review")
-    response = _as(bob).post(_url("pool-duplicate", pool))
+    response = client_of(bob).post(_url("pool-duplicate", pool))
     copy = Pool.objects.exclude(pk=pool.pk).get()
     assert response["Location"] == _url("pool-edit", copy)
     assert copy.author == bob and copy.name.startswith("Deep review")
@@ -592,7 +586,7 @@ def test_a_copy_belongs_to_the_one_who_made_it(alice: User, bob: User) -> None:
 def test_a_pool_that_cannot_be_copied_says_why(alice: User) -> None:
     pool = make_pool(alice)
     PoolVersion.objects.filter(pool=pool).update(judge="gone:judge")
-    response = _as(alice).post(_url("pool-duplicate", pool), follow=True)
+    response = client_of(alice).post(_url("pool-duplicate", pool), follow=True)
     assert response.status_code == 200
     assert "cannot be copied" in _text(response)
     assert Pool.objects.count() == 1
@@ -601,7 +595,7 @@ def test_a_pool_that_cannot_be_copied_says_why(alice: User) -> None:
 def test_deleting_says_first_that_runs_stay_and_then_keeps_them(alice: User) -> None:
     pool = make_pool(alice, name="Old panel")
     run = make_run(alice, pool=pool, prompt="Kept question")
-    client = _as(alice)
+    client = client_of(alice)
     asked = _text(client.get(_url("pool-delete", pool)))
     assert "1 run used it" in asked and "It stays in the history" in asked
     assert Pool.objects.get(pk=pool.pk).deleted_at is None
@@ -614,29 +608,29 @@ def test_deleting_says_first_that_runs_stay_and_then_keeps_them(alice: User) -> 
 
 def test_a_deleted_pool_does_not_exist_any_more(alice: User) -> None:
     pool = make_pool(alice)
-    client = _as(alice)
+    client = client_of(alice)
     client.post(_url("pool-delete", pool))
     for method, name in PAGES:
         assert getattr(client, method)(_url(name, pool), _form()).status_code == 404
 
 
 def test_a_pool_that_never_was_is_a_404(alice: User) -> None:
-    assert _as(alice).get(reverse("pool-detail", args=[uuid4()])).status_code == 404
+    assert client_of(alice).get(reverse("pool-detail", args=[uuid4()])).status_code == 404
 
 
 @pytest.mark.parametrize("name", ["pool-duplicate", "pool-preview"])
 def test_changing_things_takes_a_post(alice: User, name: str) -> None:
     path = reverse(name) if name == "pool-preview" else _url(name, make_pool(alice))
-    assert _as(alice).get(path).status_code == 405
+    assert client_of(alice).get(path).status_code == 405
 
 
 def test_a_connection_whose_models_cannot_be_listed_says_why(alice: User, settings: Any) -> None:
     settings.FUSION_PROVIDER_ENV = {"FUSION_PROVIDER_URL": "http://127.0.0.1:9/v1", "FUSION_PROVIDER_NAME": EVIL}
     catalogue.reset()
-    assert "cannot be listed" not in _main(_as(alice).get("/pools"))
+    assert "cannot be listed" not in _main(client_of(alice).get("/pools"))
     async_to_sync(_refresh)()
     for address in ("/pools", "/pools/new"):
-        page = _main(_as(alice).get(address))
+        page = _main(client_of(alice).get(address))
         assert "cannot be listed" in page
         assert EVIL not in page
 
