@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from fusion.engine.disputes import Dispute, Position, Round, Ruling, StopReason
 from fusion.engine.types import Answer, Failure, Final, Judgement, Mode, Role, RunState, Trim, Usage
 
 
@@ -114,7 +115,10 @@ class Degraded:
 
 @dataclass(frozen=True, slots=True)
 class JudgeStarted:
-    """A judge is asked. `attempt` 1 is the pool's judge. `reask`: the same judge is asked to mend its reply."""
+    """A judge is asked. `attempt` 1 is the pool's judge. `reask`: the same judge is asked to mend its reply.
+
+    `ruling`: it is to rule on a debate; its JudgeGrew pieces and failures that follow belong to that sitting.
+    """
 
     ref: str
     attempt: int
@@ -122,6 +126,7 @@ class JudgeStarted:
     labels: Mapping[str, str]
     trims: tuple[Trim, ...] = ()
     reask: bool = False
+    ruling: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +144,68 @@ class JudgeFailed:
     attempt: int
     failure: Failure
     next_step: Literal["retry", "reask", "fallback", "none"]
+    ruling: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class JudgeEnded:
     judgement: Judgement
+
+
+@dataclass(frozen=True, slots=True)
+class DebateStarted:
+    """The judge's verdict leaves material contradictions, and the members will argue about them."""
+
+    disputes: tuple[Dispute, ...]
+    rounds_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoundStarted:
+    """A round begins: each of `letters` is asked at once. Rounds count from 1."""
+
+    number: int
+    letters: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PositionGrew:
+    """A piece of a member's raw reply in a round. Never shown raw: readers show what can be read of it so far."""
+
+    number: int
+    letter: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PositionEnded:
+    """A member's reply in a round is read; None when it gave none that can be used, and it keeps its last stances."""
+
+    number: int
+    letter: str
+    position: Position | None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RoundEnded:
+    round: Round
+
+
+@dataclass(frozen=True, slots=True)
+class DebateEnded:
+    """The debate is over, or there was none; `disputes` is the ledger as the judge will see it."""
+
+    reason: StopReason
+    rounds: int
+    disputes: tuple[Dispute, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RulingEnded:
+    """A judge has ruled on the debate; the written ruling follows as the final."""
+
+    ruling: Ruling
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,12 +251,19 @@ Event = (
     | JudgeGrew
     | JudgeFailed
     | JudgeEnded
+    | DebateStarted
+    | RoundStarted
+    | PositionGrew
+    | PositionEnded
+    | RoundEnded
+    | DebateEnded
+    | RulingEnded
     | FinalStarted
     | FinalGrew
     | FinalEnded
     | RunEnded
 )
 
-DELTAS = (ReasoningGrew, AnswerGrew, JudgeGrew, FinalGrew)
+DELTAS = (ReasoningGrew, AnswerGrew, JudgeGrew, PositionGrew, FinalGrew)
 
 Emit = Callable[[Event], None]

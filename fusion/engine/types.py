@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from fusion.engine.disputes import Round, Ruling
 
 
 class Mode(StrEnum):
@@ -24,6 +27,7 @@ class Role(StrEnum):
     PANEL = "panel"
     JUDGE = "judge"
     WRITER = "writer"
+    REBUTTAL = "rebuttal"  # a member's reply in a round of a debate
 
 
 class FinishReason(StrEnum):
@@ -220,6 +224,7 @@ class Limits:
     panel_s: float = 120.0
     judge_s: float = 90.0
     writer_s: float = 120.0
+    round_s: float = 60.0
     overall_s: float = 420.0
     quorum: int | None = None
     grace_factor: float = 0.5
@@ -228,6 +233,8 @@ class Limits:
     retry_wait_max_s: float = 20.0
     judge_max_tokens: int = 8192
     writer_max_tokens: int = 8192
+    debate_rounds: int = 1
+    rebuttal_max_tokens: int = 1500
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +243,8 @@ class Plan:
 
     `seed` (hex) decides labels and orders, so a stored plan replays to identical ones.
     `judges`: the judge, then its fallbacks, in order; at most three are tried.
-    `given_judgement`: a verdict that exists already (the run was interrupted while writing).
+    `given_judgement`: a verdict that exists already (the run was interrupted while writing). `given_rounds` and
+    `given_ruling`: what exists already of a debate; they come with a `given_judgement`.
     """
 
     run_id: str
@@ -253,6 +261,8 @@ class Plan:
     on_quorum_missed: Literal["judge", "stop"] = "judge"
     on_judge_failure: Literal["none", "anchor"] = "none"
     given_judgement: Judgement | None = None
+    given_rounds: tuple[Round, ...] = ()
+    given_ruling: Ruling | None = None
     answers_only: bool = False  # ask the members that lack an answer, then end without judging
 
 
@@ -393,6 +403,7 @@ class Span:
 class FinalKind(StrEnum):
     VERBATIM = "verbatim"  # best-of: the chosen answer, byte for byte
     MERGED = "merged"
+    RULED = "ruled"  # debate: written from the judge's ruling
     SINGLE = "single"  # only one answer exists; nothing was judged
     ANCHOR = "anchor"  # every judge failed and the pool asked for the anchor's text
 
