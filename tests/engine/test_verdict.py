@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rapidfuzz import fuzz
 
 from fusion.engine.rubrics import GENERAL
 from fusion.engine.types import (
@@ -39,6 +41,7 @@ from fusion.engine.verdict import (
     verdict_schema,
     verdict_to_dict,
 )
+from fusion.engine.verdict import quotes as quotes_module
 from fusion.engine.verdict.quotes import Quotes
 
 LABELS = {"A": "K7T", "B": "Q2M", "C": "9XD"}
@@ -278,6 +281,34 @@ def test_quotes_are_checked_fast_in_huge_answers() -> None:
     assert quotes.verified("word12 of the texd word13 of the text", ["A"])
     assert not quotes.verified("a sentence of the text that word12 never said of anything else " * 5, ["A"])
     assert time.perf_counter() - started < 0.5
+
+
+def test_quotes_without_end_cost_bounded_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    chance, compared = random.Random(3), list[int]()
+
+    def counted(piece: str, window: str, *, score_cutoff: float) -> float:
+        compared.append(len(piece) * len(window))
+        return fuzz.partial_ratio(piece, window, score_cutoff=score_cutoff)
+
+    monkeypatch.setattr(quotes_module, "partial_ratio", counted)
+    words = [f"word{number}" for number in range(300)]
+    texts = {letter: " ".join(chance.choices(words, k=8_000)) for letter in "ABCDEFGH"}
+    quotes = Quotes(texts)
+    assert quotes.verified(texts["H"][50_000:50_300], list(texts))
+    for _ in range(500):
+        assert not quotes.verified(" ".join(chance.choices(words, k=60)), list(texts))
+    assert 3 < quotes.checked < 50 and quotes.missed == quotes.checked - 1
+    assert sum(compared) <= quotes_module.COMPARED_MAX_CHARS
+
+
+def test_a_quote_from_either_end_of_an_endless_answer_is_found() -> None:
+    quotes = Quotes({"A": "It begins with this. " + "and so on " * 200_000 + "It ends like that."})
+    assert quotes.verified("begins with this", ["A"]) and quotes.verified("It ends like that.", ["A"])
+
+
+def test_braces_without_end_before_a_verdict_do_not_hide_it() -> None:
+    assert read("{}" * 50_000 + json.dumps(wire())).parse_path == "extracted"
+    assert read("{ " * 50_000 + json.dumps(wire())).parse_path == "extracted"
 
 
 def test_an_accusation_without_a_real_quote_is_dropped() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,9 @@ import json_repair
 
 RAW_MAX_CHARS = 400_000
 REPAIR_MAX_CHARS = 120_000
+BRACES_MAX = 8_000  # of a real verdict on eight answers some five hundred; with more only the end is read
+CROWDED_MAX_CHARS = 100_000
+PIECES_MAX = 64  # complete objects that are tried, from the last one back
 DECISIVE = ("assessments", "ranking", "verdict", "winner")
 
 THINK_RE = re.compile(r"<(think|thinking|reasoning)>", re.IGNORECASE)
@@ -28,7 +32,9 @@ def whole_object(raw: str) -> Found | None:
 def last_object(raw: str) -> Found | None:
     """The last complete top-level object that looks like a verdict: after deliberation, fences and drafts."""
     text = without_thinking(raw)
-    for piece in reversed(list(_top_level_objects(text))):
+    if text.count("{") > BRACES_MAX:
+        text = text[-CROWDED_MAX_CHARS:]
+    for piece in reversed(deque(_top_level_objects(text), maxlen=PIECES_MAX)):
         found = _load(piece)
         if found is not None and looks_like_verdict(found):
             return found

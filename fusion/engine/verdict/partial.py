@@ -20,7 +20,7 @@ from fusion.engine.verdict.extract import THINK_RE, without_thinking
 from fusion.engine.verdict.names import Names
 from fusion.engine.verdict.wire import SEVERITIES
 
-PARTIAL_MAX_CHARS = 200_000
+PARTIAL_MAX_CHARS = 80_000  # from the first brace on: later than that, the page waits for the whole verdict
 REPAIR_MAX_CHARS = 12_000  # the tolerant parser is some hundred times slower
 DEPTH_MAX = 40
 
@@ -54,7 +54,7 @@ def partial_verdict(raw_text: str, labels: Mapping[str, str]) -> PartialVerdict:
     `labels`: letter to label. Text holds letters in place of labels and never JSON.
     """
     names = Names(labels)
-    found = _decode(names.without_cut_label(raw_text[:PARTIAL_MAX_CHARS]))
+    found = _decode(names.without_cut_label(raw_text))
     assessments: dict[str, PartialAssessment] = {}
     for item in _dicts(found.get("assessments")):
         letter = names.get(item.get("label"))
@@ -109,7 +109,7 @@ def _decode(raw: str) -> Mapping[str, Any]:
     start = _START_RE.search(text)
     if start is None or THINK_RE.search(text, 0, start.start()):
         return {}  # nothing yet, or still deliberating
-    text = text[start.start() :]
+    text = text[start.start() :][:PARTIAL_MAX_CHARS]
     for candidate in _closings(text):
         if isinstance(found := _loads(candidate), dict):
             return found
