@@ -29,13 +29,14 @@ CHARS_PER_TOKEN = 3.0  # of a model that nothing is known of; rather too many to
 
 @dataclass(frozen=True, slots=True)
 class EndpointFacts:
-    """What people see of an endpoint, as it was when the run started."""
+    """What people see of an endpoint, as it was when the run started. `problem`: the simulated one, in words."""
 
     ref: str
     model_id: str
     name: str
     provider: str
     simulated: bool = False
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)

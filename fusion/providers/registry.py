@@ -13,10 +13,22 @@ from fusion.providers.connection import Connection
 from fusion.providers.listing import list_served_models
 from fusion.providers.openai_chat import OpenAIChatProvider
 from fusion.providers.presets import PRESETS
+from fusion.providers.problems import Problem
 from fusion.providers.simulated import MODELS as SIMULATED_MODELS
-from fusion.providers.simulated import SimulatedProvider
+from fusion.providers.simulated import PROBLEMS as SIMULATED_PROBLEMS
+from fusion.providers.simulated import SimulatedProvider, split_fault, with_fault
 
-__all__ = ["SIMULATED", "Connection", "build_provider", "checked_base_url", "connections_from_env", "list_models"]
+__all__ = [
+    "SIMULATED",
+    "Connection",
+    "build_provider",
+    "checked_base_url",
+    "connections_from_env",
+    "list_models",
+    "problems_of",
+    "split_problem",
+    "with_problem",
+]
 
 SIMULATED = Connection(slug="sim", preset="simulated", label="Simulated", base_url="")
 
@@ -45,6 +57,25 @@ async def list_models(connection: Connection) -> tuple[ModelInfo, ...]:
     if connection.preset == SIMULATED.preset:
         return SIMULATED_MODELS
     return await list_served_models(connection)
+
+
+def problems_of(connection: Connection) -> tuple[Problem, ...]:
+    """The problems that can be simulated there; none at any real provider."""
+    return SIMULATED_PROBLEMS if connection.preset == SIMULATED.preset else ()
+
+
+def split_problem(connection: Connection, model_id: str) -> tuple[str, Problem | None]:
+    """The bare id of a model, and the problem that `model_id` asks for beside it."""
+    if not problems_of(connection):
+        return model_id, None
+    name, fault = split_fault(model_id)
+    return name, next((problem for problem in problems_of(connection) if fault and problem.key == fault.value), None)
+
+
+def with_problem(connection: Connection, model_id: str, key: str) -> str:
+    """The id that asks a bare `model_id` for one of the connection's problems; unchanged where there is no such one."""
+    known = any(problem.key == key for problem in problems_of(connection))
+    return with_fault(model_id, key) if known else model_id
 
 
 def checked_base_url(url: str, *, name: str) -> str:

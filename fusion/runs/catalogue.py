@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.conf import settings
 
@@ -18,6 +18,7 @@ from fusion.errors import FusionError
 from fusion.live.record import EndpointFacts
 from fusion.providers import registry
 from fusion.providers.catalogue import ModelInfo, Price
+from fusion.providers.problems import Part, Problem
 from fusion.providers.registry import Connection
 from fusion.providers.simulated import MODELS as SIMULATED_MODELS
 
@@ -26,7 +27,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class CatalogueEntry:
-    """One model behind one connection. `listed`: the provider names it; else it is taken on trust."""
+    """One model behind one connection. `listed`: the provider names it; else it is taken on trust.
+
+    `problem`: what a simulated model is to suffer, which its `ref` asks for; `model_id` is always the bare one.
+    """
 
     ref: str
     connection: str
@@ -38,9 +42,11 @@ class CatalogueEntry:
     price: Price | None = None
     simulated: bool = False
     listed: bool = True
+    problem: Problem | None = None
 
     def facts(self) -> EndpointFacts:
-        return EndpointFacts(self.ref, self.model_id, self.name, self.provider, self.simulated)
+        words = self.problem.words if self.problem is not None else ""
+        return EndpointFacts(self.ref, self.model_id, self.name, self.provider, self.simulated, words)
 
 
 @dataclass(slots=True)
@@ -132,9 +138,43 @@ def entry(ref: str) -> CatalogueEntry | None:
         return known
     slug, _, model_id = ref.partition(":")
     connection = catalogue.connections.get(slug)
-    if connection is None or not model_id or slug == registry.SIMULATED.slug:
+    if connection is None or not model_id:
         return None
+    if slug == registry.SIMULATED.slug:
+        return _with_problem(catalogue, connection, model_id)
     return CatalogueEntry(ref, slug, model_id, model_id, connection.label, listed=False)
+
+
+def _with_problem(catalogue: Catalogue, connection: Connection, model_id: str) -> CatalogueEntry | None:
+    """A listed model that is asked for with a problem; the simulated provider has no other models."""
+    bare, problem = registry.split_problem(connection, model_id)
+    known = catalogue.entries.get(f"{connection.slug}:{bare}")
+    if known is None or problem is None:
+        return None
+    return replace(known, ref=f"{connection.slug}:{model_id}", problem=problem)
+
+
+def problems_at(connection: str, part: Part) -> tuple[Problem, ...]:
+    """The problems that a connection can simulate for this part of a pool, in the order to show them in."""
+    made = _current().connections.get(connection)
+    return tuple(known for known in registry.problems_of(made) if part in known.parts) if made else ()
+
+
+def split_ref(ref: str) -> tuple[str, str]:
+    """The ref without the problem that it asks for, and that problem's key; empty when it asks for none."""
+    known = entry(ref)
+    if known is None or known.problem is None:
+        return ref, ""
+    return f"{known.connection}:{known.model_id}", known.problem.key
+
+
+def join_ref(ref: str, key: str) -> str:
+    """The ref that asks for a problem; unchanged without a key, or where the connection cannot simulate it."""
+    if not key:
+        return ref
+    slug, _, model_id = split_ref(ref)[0].partition(":")
+    made = _current().connections.get(slug)
+    return f"{slug}:{registry.with_problem(made, model_id, key)}" if made is not None else ref
 
 
 def facts_of(refs: Iterable[str]) -> dict[str, EndpointFacts]:
@@ -147,7 +187,7 @@ def endpoint(known: CatalogueEntry) -> Endpoint:
     """The engine's view of an entry, with its provider ready to stream."""
     return Endpoint(
         ref=known.ref,
-        model_id=known.model_id,
+        model_id=known.ref.partition(":")[2],  # with the problem that is asked for, if one is
         name=known.name,
         provider_name=known.provider,
         provider=_provider(known.connection),

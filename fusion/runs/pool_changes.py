@@ -13,6 +13,7 @@ from django.db.models import Count
 
 from fusion.models import Pool, PoolVersion, Run, User
 from fusion.models.pool import Mode, PoolMember, RubricKey
+from fusion.runs.catalogue import split_ref
 from fusion.runs.pool_facts import seat
 from fusion.runs.pools import MemberSpec, PoolSpec, spec_of
 
@@ -74,18 +75,20 @@ def _member_changes(old: PoolSpec, new: PoolSpec) -> Iterator[str]:
 
 
 def _by_occurrence(spec: PoolSpec) -> dict[tuple[str, int], MemberSpec]:
-    """Members by ref and count, because the same model may sit twice."""
+    """Members by model and count, because the same model may sit twice."""
     seen: Counter[str] = Counter()
     members = {}
     for member in spec.members:
-        members[member.ref, seen[member.ref]] = member
-        seen[member.ref] += 1
+        model = split_ref(member.ref)[0]
+        members[model, seen[model]] = member
+        seen[model] += 1
     return members
 
 
 def _settings_changes(old: MemberSpec, new: MemberSpec) -> Iterator[str]:
-    name = _name(new.ref)
+    name = seat(new.ref).name
     pairs = (
+        ("simulated problem", seat(old.ref).problem or "none", seat(new.ref).problem or "none", ""),
         ("temperature", old.temperature, new.temperature, ""),
         ("token limit", old.max_tokens, new.max_tokens, ""),
         ("time limit", old.timeout_s, new.timeout_s, " s"),
@@ -135,4 +138,7 @@ def _edited(old: str, new: str) -> str:
 
 
 def _name(ref: str, none: str = "none") -> str:
-    return seat(ref).name if ref else none
+    if not ref:
+        return none
+    known = seat(ref)
+    return f"{known.name} (simulates: {known.problem})" if known.problem else known.name

@@ -24,7 +24,7 @@ TIMED_RUNS = 500
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """One member as people see it; `known` False: its connection or model is gone."""
+    """One member as people see it; `known` False: its connection or model is gone; `problem`: what it simulates."""
 
     letter: str
     ref: str
@@ -35,6 +35,7 @@ class Seat:
     is_anchor: bool = False
     settings: tuple[str, ...] = ()
     system_note: str = ""
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,8 @@ def seat(ref: str, position: int = 0) -> Seat:
     letter = PoolMember.LETTERS[position]
     if known is None:
         return Seat(letter, ref, names_a_seat(ref), ref.partition(":")[0], simulated=False, known=False)
-    return Seat(letter, ref, known.name, known.provider, known.simulated, known=True)
+    problem = known.problem.words if known.problem is not None else ""
+    return Seat(letter, ref, known.name, known.provider, known.simulated, known=True, problem=problem)
 
 
 def seats(version: PoolVersion) -> list[Seat]:

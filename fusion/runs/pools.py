@@ -225,8 +225,9 @@ def pool_warnings(spec: PoolSpec) -> list[PoolWarning]:
 
 def _judging_warnings(spec: PoolSpec) -> list[PoolWarning]:
     refs = [member.ref for member in spec.members]
+    models = {catalogue.split_ref(ref)[0] for ref in refs}
     warnings = []
-    if len(refs) > 1 and spec.judge in refs:
+    if len(refs) > 1 and catalogue.split_ref(spec.judge)[0] in models:
         warnings.append(
             PoolWarning(
                 "judge_on_panel",

@@ -138,7 +138,7 @@ def _create_run(*, author: User, version: PoolVersion, prompt: str, mode: Mode, 
 
 
 def _as_json(facts: object) -> dict[str, object]:
-    return {name: getattr(facts, name) for name in ("ref", "model_id", "name", "provider", "simulated")}
+    return {name: getattr(facts, name) for name in ("ref", "model_id", "name", "provider", "simulated", "problem")}
 
 
 def _check_in_flight(author: User, *, asked_by: User | None = None) -> None:

@@ -532,7 +532,7 @@ def test_a_long_list_of_models_is_searched_by_typing(alice: User, monkeypatch: p
     text = _main(client_of(alice).post("/pools/new", _form(judge="nowhere:x")))
     assert '<datalist id="pool-models">' in text
     assert re.search(r'<input id="id_judge"[^>]*list="pool-models"[^>]*value="nowhere:x"', text)
-    assert f'<option value="{_refs()[0]}">' in text
+    assert f'<option value="{_refs()[0]}" data-simulates>' in text
 
 
 # --- the preview ----------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from fusion.engine.types import CompletionRequest
 from fusion.providers.simulated import knowledge, reading
 from fusion.providers.simulated.appraisal import Appraisal, Claim, Dispute, Findings, criterion_score
 from fusion.providers.simulated.ballot import Ballot, read_ballot, weighted
+from fusion.providers.simulated.faults import Fault
 from fusion.providers.simulated.fences import FencedAnswer, JudgeTask, read_judge_task
 from fusion.providers.simulated.knowledge import Known, recognise
 from fusion.providers.simulated.questions import WrittenQuestion, find_question
@@ -26,23 +27,39 @@ CLEAR_MARGIN = 10.0
 READ_CHARS = 20_000  # of a text nobody wrote about: more would hold up the event loop
 SURE_OF_WRITTEN, SURE_OF_UNREAD = 88, 40
 LESS_SURE_WHEN = {"clear": 0, "slight": 15, "none": 30}
+_NO_OPINION = {"verdict": "cannot_judge", "winner": None, "margin": "none", "confidence": 0}
 
 
-def judge_reply(request: CompletionRequest) -> str:
+def judge_reply(request: CompletionRequest, fault: Fault | None = None) -> str:
     """The verdict as JSON text, with the properties of the request's schema in the schema's order.
 
     A request to mend an earlier reply may hold no answers any more; then the earlier reply's object is given again.
+    `fault`: one that makes the verdict say something else.
     """
     ballot = read_ballot(request)
     task = read_judge_task(request)
-    verdict = _verdict(task, ballot) if task else _said_before(request) or _cannot_judge(ballot)
+    verdict = _verdict(task, ballot, fault) if task else _said_before(request) or _cannot_judge(ballot)
     return json.dumps({name: verdict[name] for name in ballot.fields if name in verdict}, ensure_ascii=False)
 
 
-def _verdict(task: JudgeTask, ballot: Ballot) -> dict[str, Any]:
+def _verdict(task: JudgeTask, ballot: Ballot, fault: Fault | None) -> dict[str, Any]:
     answers = [answer for answer in task.answers if not ballot.labels or answer.label in ballot.labels]
     answers.sort(key=lambda answer: hashlib.sha256(answer.text.encode("utf-8", "surrogatepass")).digest())
-    return _as_object(_findings(answers, task.question), ballot)
+    said = _as_object(_bent(_findings(answers, task.question), fault), ballot)
+    if fault is Fault.CANNOT_JUDGE:
+        return {**said, **_NO_OPINION, "rationale": "Simulated: which of these answers is right cannot be told."}
+    return said
+
+
+def _bent(findings: Findings, fault: Fault | None) -> Findings:
+    """The findings as this fault makes them: nothing acceptable, or nothing to choose between."""
+    appraisals = findings.appraisals
+    if fault is Fault.NONE_ACCEPTABLE:
+        flaw = "Simulated: this answer cannot be used as it stands."
+        appraisals = tuple(replace(one, fatal_flaw=one.fatal_flaw or flaw) for one in appraisals)
+    if fault is Fault.TIE:
+        appraisals = tuple(replace(one, fatal_flaw=None, scores=appraisals[0].scores) for one in appraisals)
+    return replace(findings, appraisals=appraisals)
 
 
 def _findings(answers: Sequence[FencedAnswer], question: str) -> Findings:
@@ -228,5 +245,4 @@ def _cannot_judge(ballot: Ballot) -> dict[str, Any]:
     """Every label once, no opinion: the prompt holds no answer that could be read."""
     unread = [reading.appraise(FencedAnswer(label, ""), "", ()) for label in ballot.labels]
     findings = Findings(reading.NOTES, tuple(replace(one, fatal_flaw=None) for one in unread), (), (), (), 0)
-    nothing = {"verdict": "cannot_judge", "winner": None, "margin": "none", "confidence": 0}
-    return {**_as_object(findings, ballot), **nothing, "rationale": "The prompt holds no answers to judge."}
+    return {**_as_object(findings, ballot), **_NO_OPINION, "rationale": "The prompt holds no answers to judge."}

@@ -6,82 +6,100 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from fusion.engine.types import (
     Chunk,
     CompletionRequest,
     Finish,
-    FinishReason,
     ReasoningDelta,
     TextDelta,
     Usage,
 )
-from fusion.errors import (
-    ProviderContextTooLong,
-    ProviderModelUnknown,
-    ProviderOverloaded,
-    ProviderRateLimited,
-    ProviderStreamCut,
-    ProviderTimeout,
+from fusion.errors import ProviderContextTooLong, ProviderModelUnknown
+from fusion.providers.simulated.faults import (
+    CRAWL,
+    PASSING,
+    PAUSE_S,
+    THINKING_S,
+    THINKING_TOKENS,
+    Fault,
+    Passing,
+    damaged,
+    finish_reason,
+    raise_early,
+    raise_late,
+    split_fault,
 )
-from fusion.providers.simulated.faults import Fault, split_fault
 from fusion.providers.simulated.fences import read_write_task
 from fusion.providers.simulated.judging import judge_reply
-from fusion.providers.simulated.pacing import count_tokens, cut_to_tokens, pieces
+from fusion.providers.simulated.pacing import CHARS_PER_TOKEN, count_tokens, cut_to_tokens, pieces
 from fusion.providers.simulated.personas import Persona, persona_named, placeholder_answer
 from fusion.providers.simulated.questions import find_question
 from fusion.providers.simulated.writing import write_final
 
-RATE_LIMIT_WAIT_S = 1.0
+_MUSINGS = (
+    "Simulated thoughts, at length. What is asked here, and what would be wrong to say? Let me look at it again. "
+)
 
 
 class SimulatedProvider:
     """Streams written answers, verdicts and finals at a model's pace; the same request gives the same text.
 
-    `speed` 1.0 is natural pace, 2.0 twice as fast, 0 never sleeps. `model_id!fault` asks for one of `faults.Fault`.
+    `speed` 1.0 is natural pace, 2.0 twice as fast, 0 never sleeps. `model_id!fault` asks for one of `faults.Fault`;
+    a fault that passes is counted by request, in this object.
     """
 
     def __init__(self, *, speed: float = 1.0) -> None:
         self._speed = speed
+        self._passing = Passing()
 
     async def stream(self, request: CompletionRequest) -> AsyncIterator[Chunk]:
         """Reasoning, text, usage and the end mark, in this order."""
-        model_id, fault = split_fault(request.model_id)
+        model_id, asked = split_fault(request.model_id)
         persona = _known(persona_named(model_id), request.model_id)
+        fault = self._fault_now(asked, request)
         prompt_tokens = sum(count_tokens(message.content) for message in request.messages)
-        _refuse_early(persona, prompt_tokens, fault)
-        reasoning, text, cut_off = _planned(persona, request)
-        shown = _damaged(text, fault)
-        async for chunk in self._paced(persona, request, reasoning, shown):
+        raise_early(fault, persona.title)
+        _require_room(persona, prompt_tokens)
+        persona = _changed(persona, fault)
+        reasoning, text, cut_off = _planned(persona, request, fault)
+        shown = damaged(text, fault)
+        async for chunk in self._paced(persona, request, fault, reasoning, shown):
             yield chunk
-        await self._fail_late(fault, request.timeout_s)
+        if fault in (Fault.STALL, Fault.SILENT):
+            await asyncio.sleep(request.timeout_s)
+        raise_late(fault, persona.title)
         reasoning_tokens = count_tokens(reasoning)
         yield Usage(
             input_tokens=prompt_tokens,
             output_tokens=reasoning_tokens + count_tokens(shown),
             reasoning_tokens=reasoning_tokens,
         )
-        yield Finish(_reason(fault, cut_off), upstream_model=persona.model_id, upstream_id=_seed(request)[:24])
+        reason = finish_reason(fault, is_cut_off=cut_off)
+        yield Finish(reason, upstream_model=persona.model_id, upstream_id=_seed(request)[:24])
+
+    def _fault_now(self, asked: Fault | None, request: CompletionRequest) -> Fault | None:
+        """The fault of this very request: one that passes is over after so many requests of the same words."""
+        if asked is None or asked not in PASSING:
+            return asked
+        fails, fault = PASSING[asked]
+        return None if self._passing.gets_through(_purpose(request), fails=fails) else fault
 
     async def _paced(
-        self, persona: Persona, request: CompletionRequest, reasoning: str, text: str
+        self, persona: Persona, request: CompletionRequest, fault: Fault | None, reasoning: str, text: str
     ) -> AsyncIterator[Chunk]:
         """Deltas by the loop's clock, so that a busy loop catches up instead of slowing the model down."""
         clock = asyncio.get_running_loop()
         start_s = clock.time() + self._scaled(persona.ttft_s)
         seed = _seed(request)
-        for kind, content in ((ReasoningDelta, reasoning), (TextDelta, text)):
-            for piece in pieces(content, tokens_per_s=persona.tokens_per_s, seed=seed):
+        for kind, content, tokens_per_s in _parts(persona, fault, reasoning, text):
+            for piece in pieces(content, tokens_per_s=tokens_per_s, seed=seed):
                 await asyncio.sleep(max(0.0, start_s + self._scaled(piece.due_s) - clock.time()))
                 yield kind(piece.text)
-            start_s += self._scaled(count_tokens(content) / persona.tokens_per_s)
-
-    async def _fail_late(self, fault: Fault | None, timeout_s: float) -> None:
-        if fault is Fault.STALL:
-            await asyncio.sleep(timeout_s)
-            raise ProviderTimeout(f"The simulated model stalled: nothing more came within {timeout_s:g} s.")
-        if fault is Fault.CUT:
-            raise ProviderStreamCut("The simulated connection was cut in the middle of the answer.")
+            start_s += self._scaled(count_tokens(content) / tokens_per_s)
+            if fault is Fault.PAUSE and kind is TextDelta:
+                start_s += self._scaled(PAUSE_S)
 
     def _scaled(self, seconds: float) -> float:
         return seconds / self._speed if self._speed > 0 else 0.0
@@ -93,30 +111,51 @@ def _known(persona: Persona | None, model_id: str) -> Persona:
     return persona
 
 
-def _refuse_early(persona: Persona, prompt_tokens: int, fault: Fault | None) -> None:
-    if fault is Fault.OVERLOADED:
-        raise ProviderOverloaded("The simulated model is overloaded, as its id asks.", status=503)
-    if fault is Fault.RATE_LIMITED:
-        raise ProviderRateLimited(
-            "The simulated model limits the rate, as its id asks.", status=429, retry_after_s=RATE_LIMIT_WAIT_S
-        )
+def _require_room(persona: Persona, prompt_tokens: int) -> None:
     if prompt_tokens > persona.context_tokens:
         raise ProviderContextTooLong(
             f"The prompt has about {prompt_tokens} tokens; {persona.title} takes {persona.context_tokens}.", status=400
         )
 
 
-def _planned(persona: Persona, request: CompletionRequest) -> tuple[str, str, bool]:
+def _changed(persona: Persona, fault: Fault | None) -> Persona:
+    """The persona as this fault makes it: slower, or given to thinking."""
+    if fault is Fault.SLOW:
+        return replace(persona, tokens_per_s=persona.tokens_per_s * CRAWL)
+    if fault in (Fault.THINKING, Fault.ONLY_THINKING):
+        chars = THINKING_TOKENS * CHARS_PER_TOKEN
+        return replace(persona, reasoning=(_MUSINGS * (chars // len(_MUSINGS) + 1))[:chars])
+    return persona
+
+
+Part = tuple[type[ReasoningDelta] | type[TextDelta], str, float]
+
+
+def _parts(persona: Persona, fault: Fault | None, reasoning: str, text: str) -> tuple[Part, ...]:
+    """What is streamed, in order, each part with its tokens per second."""
+    thinking = persona.tokens_per_s
+    if fault in (Fault.THINKING, Fault.ONLY_THINKING):
+        thinking = max(count_tokens(reasoning) / THINKING_S, 1.0)
+    half = len(text) // 2 if fault is Fault.PAUSE else len(text)
+    return (
+        (ReasoningDelta, reasoning, thinking),
+        (TextDelta, text[:half], persona.tokens_per_s),
+        (TextDelta, text[half:], persona.tokens_per_s),
+    )
+
+
+def _planned(persona: Persona, request: CompletionRequest, fault: Fault | None) -> tuple[str, str, bool]:
     """Reasoning and text within the request's token limit, and whether the limit cut the text."""
     reasoning, _ = cut_to_tokens(persona.reasoning, request.max_tokens)
-    text, cut_off = cut_to_tokens(_reply(persona, request), request.max_tokens - count_tokens(reasoning))
+    reply = _reply(persona, request, fault)
+    text, cut_off = cut_to_tokens(reply, request.max_tokens - count_tokens(reasoning))
     return reasoning, text, cut_off
 
 
-def _reply(persona: Persona, request: CompletionRequest) -> str:
+def _reply(persona: Persona, request: CompletionRequest, fault: Fault | None) -> str:
     """What this request asks for: a verdict (it carries a schema), a final (it carries a base), or an answer."""
     if request.response_schema is not None:
-        return judge_reply(request)
+        return judge_reply(request, fault)
     task = read_write_task(request)
     return write_final(task) if task else _answer(persona, request)
 
@@ -128,17 +167,12 @@ def _answer(persona: Persona, request: CompletionRequest) -> str:
     return written or placeholder_answer(persona, prompt)
 
 
-def _damaged(text: str, fault: Fault | None) -> str:
-    half = text[: len(text) // 2]
-    if fault is Fault.GARBLE:
-        return half + half
-    return half if fault in (Fault.STALL, Fault.CUT, Fault.REFUSE) else text
-
-
-def _reason(fault: Fault | None, cut_off: bool) -> FinishReason:
-    if fault is Fault.REFUSE:
-        return FinishReason.REFUSED
-    return FinishReason.LENGTH if cut_off else FinishReason.STOP
+def _purpose(request: CompletionRequest) -> str:
+    """The same for every request of one purpose: a judge is asked to mend its reply in other words, but by the schema
+    that holds the labels of its sitting."""
+    if request.response_schema is None:
+        return _seed(request)
+    return f"{request.model_id}:{json.dumps(request.response_schema, sort_keys=True)}"
 
 
 def _seed(request: CompletionRequest) -> str:

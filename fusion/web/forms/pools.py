@@ -17,11 +17,13 @@ from fusion.engine.rubrics import RUBRICS
 from fusion.errors import InvalidInput
 from fusion.models import Pool, PoolVersion
 from fusion.models.pool import MEMBERS_MAX, Mode, PoolMember, RubricKey
+from fusion.runs.catalogue import join_ref, split_ref
 from fusion.runs.pool_facts import CriterionLine, criterion_lines
 from fusion.runs.pools import MemberSpec, PoolSpec
-from fusion.web.forms.models import ModelRefField
+from fusion.web.forms.models import ModelRefField, ProblemField
 
-MEMBER_FIELDS = ("ref", "temperature", "max_tokens", "timeout_s", "system_note")
+MEMBER_FIELDS = ("ref", "problem", "temperature", "max_tokens", "timeout_s", "system_note")
+MODEL_FIELDS = ("judge", "fallback_judge_1", "fallback_judge_2", "writer")
 ROWS_MAX = MEMBERS_MAX * 2  # what a hostile form may make us render
 POSITIONS = frozenset(str(position) for position in range(ROWS_MAX))
 _REF_NAME = re.compile(r"members-(\d{1,2})-ref")
@@ -33,6 +35,7 @@ class MemberForm(forms.Form):
     """One seat. Empty numbers mean the site's default."""
 
     ref = ModelRefField(label="Model", error_messages={"required": "Choose a model for this member, or remove it."})
+    problem = ProblemField("member")
     temperature = forms.DecimalField(
         required=False, min_value=0, max_value=2, max_digits=3, decimal_places=2, help_text="0 to 2"
     )
@@ -50,7 +53,7 @@ class MemberForm(forms.Form):
         """The seat as typed; what makes no sense is left at its default."""
         cleaned = self.cleaned_data
         return MemberSpec(
-            ref=cleaned.get("ref", ""),
+            ref=join_ref(cleaned.get("ref", ""), cleaned.get("problem", "")),
             temperature=cleaned.get("temperature"),
             max_tokens=cleaned.get("max_tokens"),
             system_note=cleaned.get("system_note", ""),
@@ -68,9 +71,13 @@ class PoolForm(forms.Form):
     mode = forms.ChoiceField(choices=Mode.choices, widget=forms.RadioSelect)
     rubric = forms.ChoiceField(choices=RubricKey.choices, widget=forms.RadioSelect)
     judge = ModelRefField(required=False)
+    judge_problem = ProblemField("judge")
     fallback_judge_1 = ModelRefField(label="First fallback judge", required=False)
+    fallback_judge_1_problem = ProblemField("judge")
     fallback_judge_2 = ModelRefField(label="Second fallback judge", required=False)
+    fallback_judge_2_problem = ProblemField("judge")
     writer = ModelRefField(required=False, help_text="Writes the final in merge mode. Empty: the judge's model writes.")
+    writer_problem = ProblemField("writer")
     judge_instructions = forms.CharField(
         label="Extra instructions for the judge",
         required=False,
@@ -144,11 +151,10 @@ class PoolEditor:
 
     @classmethod
     def of_spec(cls, spec: PoolSpec) -> PoolEditor:
-        first, second = (*spec.fallback_judges, "", "")[:2]
         rules = {name: getattr(spec, name) for name in PoolForm.base_fields if hasattr(spec, name)}
-        rules |= {"fallback_judge_1": first, "fallback_judge_2": second}
-        rows = [{name: getattr(member, name) for name in MEMBER_FIELDS} for member in spec.members]
-        return cls(rules, rows or [{}])
+        for name, ref in zip(MODEL_FIELDS, (spec.judge, *_fallbacks(spec), spec.writer), strict=True):
+            rules[name], rules[f"{name}_problem"] = split_ref(ref)
+        return cls(rules, [_row(member) for member in spec.members] or [{}])
 
     @classmethod
     def of_post(cls, data: Mapping[str, Any]) -> PoolEditor:
@@ -217,12 +223,16 @@ class PoolEditor:
         """The rules as typed. Of a form that is not valid: the part of it that makes sense, for the preview."""
         cleaned = self.form.cleaned_data
         members = tuple(member.spec() for member in self.members if member.cleaned_data.get("ref"))[:MEMBERS_MAX]
-        fallbacks = (cleaned.get("fallback_judge_1"), cleaned.get("fallback_judge_2"))
-        taken = ("fallback_judge_1", "fallback_judge_2", "anchor")
+        judge, first, second, writer = (
+            join_ref(cleaned.get(name, ""), cleaned.get(f"{name}_problem", "")) for name in MODEL_FIELDS
+        )
+        taken = {"anchor", *MODEL_FIELDS, *(f"{name}_problem" for name in MODEL_FIELDS)}
         rules = {name: value for name, value in cleaned.items() if name not in taken and value is not None}
         return PoolSpec(
             members=members,
-            fallback_judges=tuple(dict.fromkeys(ref for ref in fallbacks if ref)),
+            judge=judge,
+            fallback_judges=tuple(dict.fromkeys(ref for ref in (first, second) if ref)),
+            writer=writer,
             anchor=min(cleaned.get("anchor") or 0, max(0, len(members) - 1)),
             **{"name": "", **rules},
         )
@@ -259,6 +269,17 @@ class PoolEditor:
     @property
     def is_full(self) -> bool:
         return len(self.members) >= MEMBERS_MAX
+
+
+def _fallbacks(spec: PoolSpec) -> tuple[str, str]:
+    first, second = (*spec.fallback_judges, "", "")[:2]
+    return first, second
+
+
+def _row(member: MemberSpec) -> Values:
+    ref, problem = split_ref(member.ref)
+    taken = {"ref": ref, "problem": problem}
+    return taken | {name: getattr(member, name) for name in MEMBER_FIELDS if name not in taken}
 
 
 FormT = TypeVar("FormT", bound=forms.Form)

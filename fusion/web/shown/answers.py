@@ -20,6 +20,7 @@ class ColumnHead:
     model_id: str
     provider: str
     simulated: bool
+    problem: str
     state: str
     word: Word
     attempt: int
@@ -71,6 +72,7 @@ def column_head(record: RunRecord, column: AnswerRecord) -> ColumnHead:
         model_id=facts.model_id,
         provider=facts.provider,
         simulated=facts.simulated,
+        problem=facts.problem,
         state=column.state.value,
         word=ANSWER_WORDS[column.state],
         attempt=column.attempt,

@@ -1,0 +1,7 @@
+// Where models are typed, a field says by itself whether its model can simulate problems.
+document.addEventListener("input", (event) => {
+  const input = event.target.closest("input[list=pool-models]");
+  if (!input) return;
+  const known = [...document.querySelectorAll("#pool-models option[data-simulates]")];
+  input.toggleAttribute("data-simulates", known.some((option) => option.value === input.value));
+});
