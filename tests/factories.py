@@ -9,7 +9,7 @@ from typing import Any
 from django.test import Client
 
 from fusion.live.record import EndpointFacts
-from fusion.models import Answer, Membership, Pool, Run, Team, User
+from fusion.models import Answer, Membership, Pool, Run, RunExecution, Team, User
 from fusion.models.team import Role
 from fusion.runs import catalogue
 from fusion.runs.plan import run_seed
@@ -69,6 +69,10 @@ def make_run(author: User, *, pool: Pool | None = None, state: str = Run.State.D
     )
     run.seed = run_seed(run.public_id)
     run.save()
+    ended = "" if run.is_in_flight else state
+    RunExecution.objects.create(
+        run=run, number=1, mode=run.mode, rubric=pool.current.rubric, person=author, state=ended
+    )
     for seat in pool.current.members.all():
         known = catalogue.entry(seat.ref)
         facts = known.facts() if known else EndpointFacts(seat.ref, seat.ref, seat.ref, "")

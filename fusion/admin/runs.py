@@ -8,7 +8,17 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from fusion.admin.history import HistoryAdmin, HistoryInline
-from fusion.models import Answer, Call, FinalAnswer, Run, RunCommand, RunEvent, VerdictRecord, WorkerLease
+from fusion.models import (
+    Answer,
+    Call,
+    FinalAnswer,
+    Run,
+    RunCommand,
+    RunEvent,
+    RunExecution,
+    VerdictRecord,
+    WorkerLease,
+)
 
 EXCERPT_CHARS = 80
 
@@ -41,7 +51,35 @@ class CallInline(HistoryInline):
 
 class FinalInline(HistoryInline):
     model = FinalAnswer
-    fields = ("kind", "letter", "writer", "truncated", "is_current", "out_of_date", "created_at")
+    fields = (
+        "number",
+        "kind",
+        "mode",
+        "rubric",
+        "letter",
+        "writer",
+        "truncated",
+        "picked_by",
+        "is_current",
+        "created_at",
+    )
+
+
+class ExecutionInline(HistoryInline):
+    model = RunExecution
+    fields = (
+        "number",
+        "kind",
+        "letters",
+        "mode",
+        "judge",
+        "rubric",
+        "person",
+        "state",
+        "failure_code",
+        "created_at",
+        "ended_at",
+    )
 
 
 @admin.register(Run)
@@ -61,7 +99,7 @@ class RunAdmin(HistoryAdmin):
     list_select_related = ("pool_version__pool", "author", "team")
     search_fields = ("public_id", "prompt", "author__email", "team__name", "pool_version__pool__name", "failure_code")
     date_hierarchy = "created_at"
-    inlines = (AnswerInline, CallInline, FinalInline)
+    inlines = (AnswerInline, CallInline, FinalInline, ExecutionInline)
 
     @admin.display(description="prompt")
     def excerpt(self, run: Run) -> str:
@@ -140,9 +178,31 @@ class VerdictAdmin(PartOfRunAdmin):
 
 @admin.register(FinalAnswer)
 class FinalAdmin(PartOfRunAdmin):
-    list_display = ("run", "kind", "letter", "writer", "truncated", "is_current", "out_of_date", "created_at")
-    list_filter = ("kind", "is_current", "out_of_date", "truncated")
+    list_display = (
+        "run",
+        "number",
+        "kind",
+        "mode",
+        "rubric",
+        "letter",
+        "writer",
+        "truncated",
+        "picked_by",
+        "is_current",
+        "created_at",
+    )
+    list_filter = ("kind", "mode", "is_current", "truncated")
+    list_select_related = ("run", "picked_by")  # type: ignore[assignment]  # longer
     search_fields = ("run__public_id", "writer", "text")
+    date_hierarchy = "created_at"
+
+
+@admin.register(RunExecution)
+class ExecutionAdmin(PartOfRunAdmin):
+    list_display = ("run", "number", "kind", "mode", "judge", "rubric", "person", "state", "created_at", "ended_at")
+    list_filter = ("kind", "mode", "state")
+    list_select_related = ("run", "person")  # type: ignore[assignment]  # longer
+    search_fields = ("run__public_id", "judge", "person__email", "failure_code")
     date_hierarchy = "created_at"
 
 

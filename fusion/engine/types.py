@@ -406,6 +406,7 @@ class FinalKind(StrEnum):
     RULED = "ruled"  # debate: written from the judge's ruling
     SINGLE = "single"  # only one answer exists; nothing was judged
     ANCHOR = "anchor"  # every judge failed and the pool asked for the anchor's text
+    PICKED = "picked"  # a person chose the answer; the engine never gives this one
 
 
 @dataclass(frozen=True, slots=True)

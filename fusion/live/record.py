@@ -6,8 +6,8 @@ stored rows (`runs.selectors.load_record`). Times in `_ms` count from the start 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from fusion.engine.types import (
     AnswerState,
     Failure,
     Final,
+    FinalKind,
     Judgement,
     Mode,
     RunState,
@@ -92,20 +93,62 @@ class JudgeRecord:
 
 @dataclass(slots=True)
 class FinalRecord:
-    """The final: `text` grows while a writer writes; `final` is set when it is whole."""
+    """The final: `text` grows while a writer writes; `final` is set when it is whole.
 
+    `number`: its place among the finals of the run. `out_of_date`: the answers that it knew have changed since.
+    """
+
+    number: int | None = None
     endpoint: EndpointFacts | None = None
     base_letter: str | None = None
     text: str = ""
     started_at_ms: int | None = None
     ready_at_ms: int | None = None
     final: Final | None = None
+    picked_by: str = ""
     out_of_date: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FinalMark:
+    """One of the finals of a run, as far as its name says it; `is_current`: it is *the* final.
+
+    `judge`: who judged, if anybody did. `known`: the attempt of each answer that was there when it was made.
+    """
+
+    number: int
+    kind: FinalKind
+    mode: Mode
+    rubric: str
+    judge: EndpointFacts | None
+    letter: str | None
+    known: Mapping[str, int]
+    picked_by: str = ""
+    is_current: bool = True
+    out_of_date: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """The newest execution, when it was to give a final and gave none, so that what stood before it stands.
+
+    `rejudged`: it asked nobody but a judge. `judge`: the one that was chosen for it, None for the pool's.
+    """
+
+    rejudged: bool
+    judge: EndpointFacts | None
+    state: RunState
+    failure: Failure | None
 
 
 @dataclass(slots=True)
 class RunRecord:
-    """One run. `answers` by letter, in the order of the panel; `endpoints` by ref."""
+    """One run. `answers` by letter, in the order of the panel; `endpoints` by ref.
+
+    A run may have several finals: `mode`, `rubric`, `judge`, `degraded` and what else tells of its stages belong to the
+    one in `final`, or to the execution that is to give the next one. `finals` names them all.
+    `elsewhere`: an execution is under way that this record does not show, because an earlier final was asked for.
+    """
 
     public_id: str
     prompt: str
@@ -128,6 +171,9 @@ class RunRecord:
     panel_closed: ev.PanelClosed | None = None
     judge: JudgeRecord = field(default_factory=JudgeRecord)
     final: FinalRecord = field(default_factory=FinalRecord)
+    finals: tuple[FinalMark, ...] = ()
+    attempted: Attempted | None = None
+    elsewhere: bool = False
     calls: dict[str, CallRecord] = field(default_factory=dict)
     degraded: list[ev.Degraded] = field(default_factory=list)
     failure: Failure | None = None
@@ -186,6 +232,7 @@ def _answer_asked(record: RunRecord, event: ev.AnswerAsked, at_ms: int) -> None:
         asked_at_ms=at_ms,
         chars_per_token=old.chars_per_token,
     )
+    mark_out_of_date(record)
 
 
 def _answer_retrying(record: RunRecord, event: ev.AnswerRetrying, _: int) -> None:
@@ -210,6 +257,7 @@ def _answer_grew(record: RunRecord, event: ev.AnswerGrew, at_ms: int) -> None:
 
 def _answer_ended(record: RunRecord, event: ev.AnswerEnded, _: int) -> None:
     put_answer(record.answers[event.answer.letter], event.answer)
+    mark_out_of_date(record)
 
 
 def put_answer(column: AnswerRecord, answer: Answer) -> None:
@@ -263,7 +311,7 @@ def _judge_ended(record: RunRecord, event: ev.JudgeEnded, at_ms: int) -> None:
 
 
 def _final_started(record: RunRecord, event: ev.FinalStarted, at_ms: int) -> None:
-    record.final = FinalRecord(record.facts(event.ref), event.letter, started_at_ms=at_ms)
+    record.final = FinalRecord(endpoint=record.facts(event.ref), base_letter=event.letter, started_at_ms=at_ms)
 
 
 def _final_grew(record: RunRecord, event: ev.FinalGrew, _: int) -> None:
@@ -275,6 +323,55 @@ def _final_ended(record: RunRecord, event: ev.FinalEnded, at_ms: int) -> None:
     final.final, final.text, final.base_letter = event.final, event.final.text, event.final.letter
     final.ready_at_ms, final.out_of_date = at_ms, False
     final.endpoint = record.facts(event.final.writer) if event.final.writer else None
+    mark = _mark_of(record, event.final)
+    final.number = mark.number
+    record.finals = (*(replace(earlier, is_current=False) for earlier in record.finals), mark)
+
+
+def _mark_of(record: RunRecord, final: Final) -> FinalMark:
+    judge = record.judge
+    return FinalMark(
+        number=1 + max((mark.number for mark in record.finals), default=0),
+        kind=final.kind,
+        mode=record.mode,
+        rubric=record.rubric,
+        judge=judge.endpoint if judge.judgement is not None else None,
+        letter=final.letter,
+        known=_known(record, final),
+    )
+
+
+def _known(record: RunRecord, final: Final) -> dict[str, int]:
+    """The answers that a final made now can rest on: those with a text, and whatever was judged."""
+    judgement = record.judge.judgement
+    judged = {*(judgement.order if judgement is not None else ()), final.letter}
+    return {
+        letter: column.attempt
+        for letter, column in record.answers.items()
+        if column.state.is_usable or letter in judged
+    }
+
+
+def mark_out_of_date(record: RunRecord) -> None:
+    """Say of each final whether the answers are still those that it knew.
+
+    One that came too late for the final does not change what that rests on; one that was asked anew does.
+    """
+    if not record.finals:
+        return
+    record.finals = tuple(replace(mark, out_of_date=_is_out_of_date(record, mark)) for mark in record.finals)
+    shown = next((mark for mark in record.finals if mark.number == record.final.number), None)
+    record.final.out_of_date = shown is not None and shown.out_of_date
+
+
+def _is_out_of_date(record: RunRecord, mark: FinalMark) -> bool:
+    if not mark.known:  # nothing is known of what it knew
+        return False
+    columns = record.answers
+    asked_anew = any(letter in columns and columns[letter].attempt != known for letter, known in mark.known.items())
+    return asked_anew or any(
+        column.state.is_usable and not column.late and letter not in mark.known for letter, column in columns.items()
+    )
 
 
 def _run_ended(record: RunRecord, event: ev.RunEnded, _: int) -> None:

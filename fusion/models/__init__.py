@@ -1,7 +1,17 @@
 """Tables: one module per noun, with fields, constraints, querysets and facts about one row."""
 
 from fusion.models.pool import Pool, PoolMember, PoolVersion
-from fusion.models.run import Answer, Call, FinalAnswer, Run, RunCommand, RunEvent, VerdictRecord, WorkerLease
+from fusion.models.run import (
+    Answer,
+    Call,
+    FinalAnswer,
+    Run,
+    RunCommand,
+    RunEvent,
+    RunExecution,
+    VerdictRecord,
+    WorkerLease,
+)
 from fusion.models.team import Membership, Team
 from fusion.models.user import User
 
@@ -16,6 +26,7 @@ __all__ = [
     "Run",
     "RunCommand",
     "RunEvent",
+    "RunExecution",
     "Team",
     "User",
     "VerdictRecord",

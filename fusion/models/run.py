@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from fusion.models.pool import Mode
+from fusion.models.pool import Mode, RubricKey
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -36,9 +36,8 @@ class RunQuerySet(models.QuerySet["Run"]):
 class Run(models.Model):
     """One prompt through one pool version; the unit of cancelling.
 
-    `seed` (hex) decides labels and orders. `worker` is the process that executes it, as long as its lease is alive.
-    `scope`: what this execution is to do: everything that is missing, or only the listed letters without judging.
-    `degraded`: list of {code, message} that a reader of the final must know.
+    `mode` is what was asked for at first; a final says its own. `seed` (hex) decides labels and orders. `worker` is the
+    process that executes it, as long as its lease is alive; what that is to do, the newest `RunExecution` says.
     """
 
     class State(models.TextChoices):
@@ -64,10 +63,8 @@ class Run(models.Model):
     state = models.CharField(max_length=12, choices=State.choices, default=State.QUEUED)
     failure_code = models.CharField(max_length=60, blank=True)
     failure_message = models.TextField(blank=True)
-    degraded = models.JSONField(default=list, blank=True)
     seed = models.CharField(max_length=64, editable=False)
     prompts_version = models.CharField(max_length=60, blank=True, editable=False)
-    retry_letters = models.CharField(max_length=8, blank=True, editable=False)
     worker = models.ForeignKey(
         "fusion.WorkerLease", on_delete=models.SET_NULL, null=True, blank=True, related_name="runs", editable=False
     )
@@ -95,6 +92,53 @@ class Run(models.Model):
     @property
     def is_in_flight(self) -> bool:
         return self.state in (self.State.QUEUED, self.State.RUNNING)
+
+
+class RunExecution(models.Model):
+    """One execution of a run: what it was asked to do and how it ended. Numbered from 1, the newest is the pending one.
+
+    `letters`: the answers to ask anew, or for a re-judge the ones to judge. `mode`, `judge` and `rubric` are those of a
+    re-judge; an empty judge means the pool's with its fallbacks. `continues`: the execution that was cut off and is
+    taken up here, with its verdict if it had one. `keeps_final`: a final stood when this was asked; unless a new one
+    comes, it stays, and the run goes back to `state_before`. `state` is empty until the end.
+    """
+
+    class Kind(models.TextChoices):
+        COMPLETE = "complete", "Ask what is missing, then judge"
+        ANSWERS = "answers", "Ask single answers anew"
+        REJUDGE = "rejudge", "Judge the stored answers"
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="executions")
+    number = models.PositiveIntegerField()
+    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.COMPLETE)
+    letters = models.CharField(max_length=8, blank=True)
+    mode = models.CharField(max_length=10, choices=Mode.choices)
+    judge = models.CharField(max_length=255, blank=True)
+    rubric = models.CharField(max_length=20, choices=RubricKey.choices)
+    continues = models.PositiveIntegerField(null=True, blank=True)
+    keeps_final = models.BooleanField(default=False)
+    state_before = models.CharField(max_length=12, blank=True)
+    person = models.ForeignKey("fusion.User", on_delete=models.PROTECT, related_name="+")
+    idempotency_key = models.CharField(max_length=64, blank=True)
+    state = models.CharField(max_length=12, choices=Run.State.choices, blank=True)
+    failure_code = models.CharField(max_length=60, blank=True)
+    failure_message = models.TextField(blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    ended_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ("run", "number")
+        constraints = [
+            models.UniqueConstraint(fields=("run", "number"), name="run_execution_number_once"),
+            models.UniqueConstraint(
+                fields=("run", "idempotency_key"),
+                condition=~Q(idempotency_key=""),
+                name="run_execution_once_per_key",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"execution {self.number} of run {self.run_id} ({self.kind})"
 
 
 class Answer(models.Model):
@@ -193,28 +237,42 @@ class VerdictRecord(models.Model):
 
 
 class FinalAnswer(models.Model):
-    """The one answer of a run. `kind` is an engine FinalKind; `out_of_date` after an answer was asked anew."""
+    """One final of a run, numbered from 1 in the order in which they were made; the current one is *the* final.
+
+    `kind` is an engine FinalKind. `execution`: the number of the execution that made it, whose stage events tell how;
+    for one that `picked_by` picked, the last before it. `known`: {letter: attempt} of the answers as they stood then,
+    so that a final whose answers have changed since is out of date. `ready_ms` counts from its execution's start.
+    """
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="finals")
+    number = models.PositiveIntegerField(default=1)
+    execution = models.PositiveIntegerField(default=1)
     verdict = models.ForeignKey(VerdictRecord, on_delete=models.SET_NULL, null=True, blank=True, related_name="finals")
     kind = models.CharField(max_length=10)
+    mode = models.CharField(max_length=10, choices=Mode.choices, default=Mode.BEST_OF)
+    rubric = models.CharField(max_length=20, choices=RubricKey.choices, default=RubricKey.GENERAL)
     text = models.TextField()
     letter = models.CharField(max_length=1, blank=True)
+    known = models.JSONField(default=dict, blank=True)
     spans = models.JSONField(default=list, blank=True)
     writer = models.CharField(max_length=255, blank=True)
     truncated = models.BooleanField(default=False)
+    picked_by = models.ForeignKey(
+        "fusion.User", on_delete=models.PROTECT, null=True, blank=True, related_name="+", editable=False
+    )
     is_current = models.BooleanField(default=True)
-    out_of_date = models.BooleanField(default=False)
+    ready_ms = models.PositiveIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
-        ordering = ("run", "pk")
+        ordering = ("run", "number")
         constraints = [
-            models.UniqueConstraint(fields=("run",), condition=Q(is_current=True), name="final_one_current_per_run")
+            models.UniqueConstraint(fields=("run", "number"), name="final_number_once_per_run"),
+            models.UniqueConstraint(fields=("run",), condition=Q(is_current=True), name="final_one_current_per_run"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} final of run {self.run_id}"
+        return f"final {self.number} ({self.kind}) of run {self.run_id}"
 
 
 class RunEvent(models.Model):

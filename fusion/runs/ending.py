@@ -13,7 +13,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from fusion.engine.types import UNDER_WAY, AnswerState, Failure, FinalKind, RunState
-from fusion.models import Answer, Call, Run, RunEvent, WorkerLease
+from fusion.models import Answer, Call, Run, RunEvent, RunExecution, WorkerLease
 from fusion.runs.leases import keep_lease, leases_gone
 
 INTERRUPTED = Failure("interrupted", "The server stopped while this run was under way. What was answered is kept.")
@@ -22,7 +22,7 @@ NOT_STORED = Failure(
 )
 
 
-HELD = ("state", "worker", "retry_letters", "created_at", "started_at", "finished_at")
+HELD = ("state", "worker", "created_at", "started_at", "finished_at", "failure_code", "failure_message")
 
 
 class RunTaken(Exception):
@@ -31,16 +31,16 @@ class RunTaken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a run ended, as it is stored."""
+    """How a run stands after an execution, as it is stored."""
 
     state: RunState
     failure: Failure | None
     finished_at: datetime | None
 
 
-def final_stands(run: Run) -> bool:
-    """Whether a done run only asks single answers anew: its final stands, and so does the time when it was finished."""
-    return bool(run.retry_letters) and run.finished_at is not None
+def pending_of(run: Run) -> RunExecution:
+    """The newest execution of a run: the one that is queued or under way, if any is."""
+    return run.executions.latest("number")
 
 
 def hold(run_pk: int, lease_pk: int) -> Run:
@@ -66,21 +66,38 @@ def close_run(run_pk: int, lease_pk: int, state: RunState, failure: Failure | No
     return _write_end(hold(run_pk, lease_pk), state, failure)
 
 
-def _write_end(run: Run, state: RunState, failure: Failure | None) -> Ending:
-    """Close a locked run. No answer is left under way, no command is left to steer a later execution."""
-    if final_stands(run):
-        state, failure = RunState.DONE, None
-        run.finals.filter(is_current=True).update(out_of_date=True)
-    run.state, run.worker, run.retry_letters = state.value, None, ""
+def end_queued(run: Run) -> None:
+    """Close a locked run that nobody has begun to execute, as stopped."""
+    _write_end(run, RunState.CANCELLED, None, left=AnswerState.STOPPED)
+
+
+def _write_end(
+    run: Run, state: RunState, failure: Failure | None, *, left: AnswerState = AnswerState.INTERRUPTED
+) -> Ending:
+    """Close a locked run. No answer is left under way, no command is left to steer a later execution.
+
+    When a final stood and no new one came, the run is again what it was; how the execution ended is kept with that.
+    """
+    execution = pending_of(run)
+    execution.state, execution.ended_at = state.value, timezone.now()
+    execution.failure_code, execution.failure_message = _columns(failure)
+    execution.save(update_fields=["state", "ended_at", "failure_code", "failure_message"])
+    if execution.keeps_final and not run.finals.filter(execution=execution.number).exists():
+        run.state = execution.state_before
+    else:
+        run.state = state.value
+        run.failure_code, run.failure_message = _columns(failure)
+    run.worker = None
     run.finished_at = run.finished_at or timezone.now()
-    run.failure_code = failure.code if failure else ""
-    run.failure_message = failure.message if failure else ""
-    run.save(
-        update_fields=["state", "worker", "retry_letters", "finished_at", "failure_code", "failure_message"],
-    )
-    end_answers(run, AnswerState.INTERRUPTED)
+    run.save(update_fields=["state", "worker", "finished_at", "failure_code", "failure_message"])
+    end_answers(run, left)
     run.commands.filter(handled_at=None).update(handled_at=timezone.now())
-    return Ending(state, failure, run.finished_at)
+    stands = Failure(run.failure_code, run.failure_message) if run.failure_code else None
+    return Ending(RunState(run.state), stands, run.finished_at)
+
+
+def _columns(failure: Failure | None) -> tuple[str, str]:
+    return (failure.code, failure.message) if failure else ("", "")
 
 
 def end_answers(run: Run, state: AnswerState) -> None:
@@ -112,7 +129,7 @@ def _recover() -> int:
 
 def _outcome_so_far(run: Run) -> tuple[RunState, Failure | None]:
     """A final that this execution stored is its outcome: only late answers were missing."""
-    final = run.finals.filter(is_current=True, created_at__gte=run.started_at or run.created_at).first()
+    final = run.finals.filter(execution=pending_of(run).number, picked_by=None).first()
     if final is None or final.kind == FinalKind.ANCHOR:
         return RunState.INTERRUPTED, INTERRUPTED
     if final.kind == FinalKind.SINGLE:

@@ -22,6 +22,7 @@ from fusion.engine.controls import Controls
 from fusion.engine.fuse import fuse
 from fusion.engine.types import AnswerState, Failure, RunState
 from fusion.errors import FusionError
+from fusion.live.record import RunRecord, mark_out_of_date
 from fusion.live.runs import LIVE, LiveRun
 from fusion.models import Answer, Run, RunEvent
 from fusion.runs import catalogue
@@ -30,7 +31,7 @@ from fusion.runs.database import in_database
 from fusion.runs.doorbell import ring
 from fusion.runs.ending import INTERRUPTED, NOT_STORED, Ending, RunTaken, close_run
 from fusion.runs.plan import Execution, prepare
-from fusion.runs.selectors import run_with_rows
+from fusion.runs.selectors import attempted_by, run_with_rows
 from fusion.runs.storage import Storage
 
 log = logging.getLogger(__name__)
@@ -101,11 +102,7 @@ def _load(run_pk: int) -> tuple[int, Execution]:
     run = run_with_rows(run_pk)
     execution = prepare(run)
     last = RunEvent.objects.filter(run=run).aggregate(last=Max("seq"))["last"]
-    if last is not None and not execution.keeps_verdict:
-        # What was said about an earlier judging is not true of the coming one.
-        Run.objects.filter(pk=run_pk).update(degraded=[])
-        given = [member.letter for member in execution.plan.members if member.given is not None]
-        Answer.objects.filter(run=run, is_current=True, late=True, letter__in=given).update(late=False)
+    Answer.objects.filter(run=run, is_current=True, late=True, letter__in=execution.judged_anew).update(late=False)
     return (0 if last is None else last + 1), execution
 
 
@@ -141,8 +138,10 @@ class _Executing:
             self._live,
             lease_pk=lease_pk,
             first_seq=begun.first_seq,
-            keeps_verdict=execution.keeps_verdict,
+            execution=execution.row.number,
+            continues=execution.continues,
         )
+        self._controls = Controls()
         self._end: ev.RunEnded | None = None
 
     async def run(self, on_start: Watch | None) -> RunState:
@@ -152,7 +151,7 @@ class _Executing:
             LIVE.close_later(self._live)
 
     async def _run(self, on_start: Watch | None) -> RunState:
-        controls = Controls()
+        controls = self._controls
         if on_start is not None:
             on_start(self._live, controls)
         writing = asyncio.create_task(self._storage.keep_writing(controls.stop_all))
@@ -175,6 +174,8 @@ class _Executing:
             return
         if isinstance(event, ev.PanelClosed) and self._execution.keeps_verdict:
             return  # who was judged is what the standing verdict says; this panel was not
+        if isinstance(event, ev.FinalEnded) and self._controls.all_stopped and self._execution.row.keeps_final:
+            return  # half a text does not take the place of a whole one
         if isinstance(event, ev.AnswerEnded):
             learn(self._live.record.answers[event.answer.letter].endpoint.ref, event.answer)
         if isinstance(event, ev.CallEnded):
@@ -187,8 +188,9 @@ class _Executing:
         """Store the end first, then tell it: nothing claims to have been saved that was not."""
         self._storage.finish()
         await writing
-        ending = await self._store_end(*self._outcome())
-        self._put_back()
+        outcome = self._outcome()
+        ending = await self._store_end(*outcome)
+        self._put_back(*outcome)
         with self._live.lock:
             self._live.record.finished_at = ending.finished_at
         self._live.add(ev.RunEnded(ending.state, ending.failure))
@@ -196,9 +198,6 @@ class _Executing:
         return ending.state
 
     def _outcome(self) -> tuple[RunState, Failure | None]:
-        """When only an answer was asked for anew, the run's final stands however that ended."""
-        if self._execution.plan.answers_only:
-            return RunState.DONE, None
         end = self._end or ev.RunEnded(RunState.FAILED, ENGINE_BUG)
         return end.state, end.failure
 
@@ -223,7 +222,7 @@ class _Executing:
             log.exception("Could not read how run %s ended", self._execution.plan.run_id)
             return Ending(RunState.INTERRUPTED, TAKEN, None)
 
-    def _put_back(self) -> None:
+    def _put_back(self, state: RunState, failure: Failure | None) -> None:
         """What this execution was to replace, and did not, is there as before: as it is in the rows."""
         earlier = self._execution.earlier
         with self._live.lock:
@@ -232,7 +231,16 @@ class _Executing:
                 if column.state is AnswerState.WAITING and earlier.answers[letter].state.is_final:
                     record.answers[letter] = earlier.answers[letter]
             if record.final.final is None and earlier.final.final is not None:
-                record.final = earlier.final
+                _put_stages_back(record, earlier)
+                record.attempted = attempted_by(self._execution.row, record, state, failure)
+            mark_out_of_date(record)
+
+
+def _put_stages_back(record: RunRecord, earlier: RunRecord) -> None:
+    """The final that stands, with all that tells how it came about."""
+    record.mode, record.rubric, record.judge_refs = earlier.mode, earlier.rubric, earlier.judge_refs
+    record.panel_closed, record.waiting_for_all = earlier.panel_closed, earlier.waiting_for_all
+    record.judge, record.final, record.degraded = earlier.judge, earlier.final, earlier.degraded
 
 
 async def to_the_end(work: Coroutine[Any, Any, T]) -> T:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from django.conf import settings
 
+from fusion.engine.labels import derive_seed
 from fusion.engine.rubrics import RUBRICS
 from fusion.engine.types import (
     USABLE,
@@ -24,13 +25,27 @@ from fusion.engine.types import (
 )
 from fusion.engine.types import Answer as EngineAnswer
 from fusion.errors import PoolUnusable, ProviderModelUnknown
-from fusion.live.record import AnswerRecord, EndpointFacts, FinalRecord, JudgeRecord, RunRecord
-from fusion.models import PoolVersion, Run
+from fusion.live.record import (
+    AnswerRecord,
+    EndpointFacts,
+    FinalRecord,
+    JudgeRecord,
+    RunRecord,
+    mark_out_of_date,
+)
+from fusion.models import PoolVersion, Run, RunExecution
 from fusion.models.pool import PoolMember
 from fusion.runs import catalogue
 from fusion.runs.calibration import chars_per_token
-from fusion.runs.ending import final_stands
-from fusion.runs.selectors import engine_answer, record_of, refs_of, run_with_rows
+from fusion.runs.selectors import (
+    engine_answer,
+    judge_refs,
+    last_execution,
+    refs_of,
+    run_with_rows,
+    standing_record,
+    taken_up_record,
+)
 
 KEPT_WHEN_RESUMED = USABLE | {AnswerState.REFUSED}
 MODES = {mode.value: mode for mode in Mode}
@@ -38,15 +53,18 @@ MODES = {mode.value: mode for mode in Mode}
 
 @dataclass(frozen=True, slots=True)
 class Todo:
-    """What is missing of a run. `asked`: letters to ask; `given`: answers that exist; `judgement`: a verdict that does.
+    """What an execution does. `asked`: letters to ask; `given`: answers that exist; `judgement`: a verdict that does.
 
-    `answers_only`: a final stands, only answers are asked anew.
+    `answers_only`: a final stands, only answers are asked anew. `keeps_final`: one stands unless a new one comes.
+    `chosen`: letters that a person wants judged, None for all that can be.
     """
 
     asked: frozenset[str]
     given: Mapping[str, EngineAnswer]
     judgement: Judgement | None
     answers_only: bool
+    keeps_final: bool = False
+    chosen: frozenset[str] | None = None
 
     @property
     def keeps_verdict(self) -> bool:
@@ -57,13 +75,17 @@ class Todo:
 class Execution:
     """What one execution of a run does: the engine's plan and the record that the page starts from.
 
-    `earlier` is the record as the execution before left it: what is not replaced by the end comes back.
+    `row`: what was asked for. `earlier` is the record as it stood before: what is not replaced by the end comes back.
+    `continues`: the execution whose verdict is taken up. `judged_anew`: the given answers that now count as in time.
     """
 
+    row: RunExecution
     plan: Plan
     record: RunRecord
     earlier: RunRecord
     keeps_verdict: bool
+    continues: int | None
+    judged_anew: frozenset[str]
 
 
 class GoneProvider:
@@ -108,74 +130,132 @@ def endpoint_facts(version: PoolVersion) -> dict[str, EndpointFacts]:
 def check_runnable(run: Run) -> None:
     """Raises PoolUnusable unless all that is still missing of `run` can be asked: what exists needs no provider."""
     run = run_with_rows(run.pk)
-    _check(run, todo_of(run, record_of(run)))
+    execution = _pending(run)
+    _check(run, execution, todo_of(run, execution))
 
 
 def prepare(run: Run) -> Execution:
-    """Plan what is still missing of a run that comes from `run_with_rows`. Raises PoolUnusable when that cannot be
-    asked any more."""
-    earlier = record_of(run)
-    todo = todo_of(run, earlier)
-    _check(run, todo)
-    record = _fresh_record(earlier, todo)
-    return Execution(_plan(run, todo), record, earlier, todo.keeps_verdict)
+    """Plan the pending execution of a run that comes from `run_with_rows`. Raises PoolUnusable when what it needs
+    cannot be asked any more."""
+    execution = _pending(run)
+    todo = todo_of(run, execution)
+    _check(run, execution, todo)
+    earlier = standing_record(run)
+    return Execution(
+        row=execution,
+        plan=_plan(run, execution, todo),
+        record=_fresh_record(run, earlier, execution, todo),
+        earlier=earlier,
+        keeps_verdict=todo.keeps_verdict,
+        continues=execution.continues if todo.judgement is not None else None,
+        judged_anew=frozenset(todo.given) if not todo.keeps_verdict and todo.chosen is None else frozenset(),
+    )
 
 
-def todo_of(run: Run, record: RunRecord) -> Todo:
-    """What an execution of `run` does: with letters to retry those alone; else whatever lacks an outcome.
+def _pending(run: Run) -> RunExecution:
+    execution = last_execution(run)
+    assert execution is not None, "a run is created with its first execution"
+    return execution
+
+
+def todo_of(run: Run, execution: RunExecution) -> Todo:
+    """What `execution` does: the listed letters anew, or whatever lacks an outcome, or a judging of what is there.
 
     A verdict is taken up again only as long as every answer that it judged is there; one that chose none is not.
     """
-    retry, answers_only = set(run.retry_letters), final_stands(run)
     rows = {row.letter: engine_answer(row) for row in run.answers.all() if row.is_current}
-    given = {letter: answer for letter, answer in rows.items() if _is_kept(answer, retry)}
-    judgement = None if retry else record.judge.judgement
+    rejudges = execution.kind == RunExecution.Kind.REJUDGE
+    given = _to_judge(rows, execution.letters) if rejudges else _kept(rows, set(execution.letters))
+    asked = frozenset() if rejudges else frozenset(rows.keys() - given.keys())
+    chosen = frozenset(execution.letters) if rejudges else None
+    judgement = _taken_up(run, execution)
     if judgement is not None and judgement.chosen is not None and set(judgement.order) <= given.keys():
         # The judged ones alone: a late answer must not slip into a final that no judge saw it for.
         judged = {letter: given[letter] for letter in judgement.order}
-        return Todo(frozenset(), judged, judgement, answers_only=False)
+        return Todo(
+            frozenset(), judged, judgement, answers_only=False, keeps_final=execution.keeps_final, chosen=chosen
+        )
+    answers_only = execution.kind == RunExecution.Kind.ANSWERS
     if not answers_only:
         given = {letter: replace(answer, late=False) for letter, answer in given.items()}
-    return Todo(frozenset(rows.keys() - given.keys()), given, None, answers_only)
+    return Todo(asked, given, None, answers_only, keeps_final=execution.keeps_final, chosen=chosen)
 
 
-def _is_kept(answer: EngineAnswer, retry: set[str]) -> bool:
-    if retry:
-        return answer.letter not in retry and answer.state.is_final
-    return answer.state in KEPT_WHEN_RESUMED
+def _kept(rows: Mapping[str, EngineAnswer], anew: set[str]) -> dict[str, EngineAnswer]:
+    """The answers that are not asked for: all but the listed ones, else those that have an outcome."""
+    if anew:
+        return {letter: row for letter, row in rows.items() if letter not in anew and row.state.is_final}
+    return {letter: row for letter, row in rows.items() if row.state in KEPT_WHEN_RESUMED}
 
 
-def _check(run: Run, todo: Todo) -> None:
+def _to_judge(rows: Mapping[str, EngineAnswer], letters: str) -> dict[str, EngineAnswer]:
+    """The chosen answers, a broken-off one as what it is, and those without a text, which count as missing."""
+    return {
+        letter: _as_judged(row) if letter in letters else row
+        for letter, row in rows.items()
+        if letter in letters or not can_be_judged(row)
+    }
+
+
+def can_be_judged(answer: EngineAnswer) -> bool:
+    """Whether there is a text that a person may have judged, whole or broken off."""
+    return answer.state.is_usable or (answer.state.is_final and bool(answer.text.strip()))
+
+
+def _as_judged(answer: EngineAnswer) -> EngineAnswer:
+    """Stopped or interrupted, a text is judged as one that broke off; a refusal stays one, and counts as no answer
+    unless all have refused."""
+    if answer.state in (AnswerState.STOPPED, AnswerState.INTERRUPTED, AnswerState.FAILED):
+        return replace(answer, state=AnswerState.TRUNCATED)
+    return answer
+
+
+def _taken_up(run: Run, execution: RunExecution) -> Judgement | None:
+    record = taken_up_record(run, execution)
+    return None if record is None else record.judge.judgement
+
+
+def _check(run: Run, execution: RunExecution, todo: Todo) -> None:
     version = run.pool_version
     seats = list(version.members.all())
     refs = [seat.ref for seat in seats if seat.letter in todo.asked]
     if len(seats) > 1 and not todo.answers_only:
+        judge = execution.judge or version.judge
         if todo.judgement is None:
-            refs.append(version.judge)
-        if run.mode == Mode.MERGE:
-            refs.append(version.writer or (todo.judgement.judge if todo.judgement else version.judge))
+            refs.append(judge)
+        if execution.mode == Mode.MERGE:
+            refs.append(version.writer or (todo.judgement.judge if todo.judgement else judge))
     _require(refs)
 
 
-def _plan(run: Run, todo: Todo) -> Plan:
+def _plan(run: Run, execution: RunExecution, todo: Todo) -> Plan:
     version = run.pool_version
+    seats = [seat for seat in version.members.all() if todo.chosen is None or seat.letter in todo.given]
+    asks_person = version.on_quorum_missed == "stop" and todo.chosen is None
     return Plan(
         run_id=str(run.public_id),
         prompt=run.prompt,
-        mode=MODES[run.mode],
-        members=tuple(_member(seat, todo.given.get(seat.letter)) for seat in version.members.all()),
+        mode=MODES[execution.mode],
+        members=tuple(_member(seat, todo.given.get(seat.letter)) for seat in seats),
         anchor=PoolMember.LETTERS[version.anchor],
-        judges=tuple(_endpoint(ref) for ref in (version.judge, *version.fallback_judges) if ref),
+        judges=tuple(_endpoint(ref) for ref in judge_refs(version, execution.judge)),
         writer=_endpoint(version.writer) if version.writer else None,
-        rubric=RUBRICS[version.rubric],
-        seed=run.seed,
+        rubric=RUBRICS[execution.rubric],
+        seed=_seed(run, execution),
         judge_instructions=version.judge_instructions,
         limits=_limits(version),
-        on_quorum_missed="stop" if version.on_quorum_missed == "stop" else "judge",
-        on_judge_failure="anchor" if version.on_judge_failure == "anchor" else "none",
+        on_quorum_missed="stop" if asks_person else "judge",
+        on_judge_failure="anchor" if version.on_judge_failure == "anchor" and not todo.keeps_final else "none",
         given_judgement=todo.judgement,
         answers_only=todo.answers_only,
     )
+
+
+def _seed(run: Run, execution: RunExecution) -> str:
+    """A re-judge draws labels and an order of its own: another order is half of what a second look is for."""
+    if execution.kind != RunExecution.Kind.REJUDGE:
+        return run.seed
+    return derive_seed(run.seed, "rejudge", execution.number).hex()
 
 
 def _member(seat: PoolMember, given: EngineAnswer | None) -> Member:
@@ -211,23 +291,37 @@ def _limits(version: PoolVersion) -> Limits:
     return replace(limits, grace_min_s=float(version.grace_s), grace_max_s=float(version.grace_s))
 
 
-def _fresh_record(earlier: RunRecord, todo: Todo) -> RunRecord:
+def _fresh_record(run: Run, earlier: RunRecord, execution: RunExecution, todo: Todo) -> RunRecord:
     """The record at the start of this execution: what is given stays, what will be asked starts empty."""
-    keeps = todo.keeps_verdict
-    return replace(
+    record = replace(
         earlier,
         answers={letter: _fresh_column(column, todo) for letter, column in earlier.answers.items()},
-        judge=replace(earlier.judge) if keeps else JudgeRecord(),
-        final=replace(earlier.final, out_of_date=True) if todo.answers_only else FinalRecord(),
-        panel_closed=earlier.panel_closed if keeps else None,
-        degraded=list(earlier.degraded) if keeps else [],
         calls=dict(earlier.calls),
+        attempted=None,
         grace=None,
         waiting_for_all=False,
         failure=None,
         finished_at=None,
         now_ms=0,
     )
+    if todo.answers_only:
+        record.judge, record.final = replace(earlier.judge), replace(earlier.final)
+        record.degraded = list(earlier.degraded)
+    else:
+        _begin_stages(run, record, execution, todo)
+    mark_out_of_date(record)
+    return record
+
+
+def _begin_stages(run: Run, record: RunRecord, execution: RunExecution, todo: Todo) -> None:
+    """The stages as they are before the judge, or, when a verdict is taken up, as it left them."""
+    record.mode, record.rubric = MODES[execution.mode], execution.rubric
+    record.judge_refs = judge_refs(run.pool_version, execution.judge)
+    record.final = FinalRecord()
+    taken_up = taken_up_record(run, execution) if todo.judgement is not None else None
+    record.judge = taken_up.judge if taken_up is not None else JudgeRecord()
+    record.panel_closed = taken_up.panel_closed if taken_up is not None else None
+    record.degraded = taken_up.degraded if taken_up is not None else []
 
 
 def _fresh_column(column: AnswerRecord, todo: Todo) -> AnswerRecord:
@@ -238,4 +332,4 @@ def _fresh_column(column: AnswerRecord, todo: Todo) -> AnswerRecord:
             column.attempt + int(column.state.is_final),
             chars_per_token=chars_per_token(column.endpoint.ref),
         )
-    return replace(column, late=column.late and todo.keeps_verdict)
+    return replace(column, late=column.late and (todo.keeps_verdict or todo.chosen is not None))

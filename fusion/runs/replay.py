@@ -1,42 +1,79 @@
-"""The stages of a run from its stored events: the same `apply` that made the live record makes the loaded one."""
+"""The stages of a run from its stored events: the same `apply` that made the live record makes the loaded one.
+
+The events of a run's executions follow one another. Each RunStarted says which execution begins and which earlier one
+it `continues`; a record is made of the events of one execution and of those that it continues, and of no other.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from fusion.engine import events as ev
 from fusion.engine.types import Failure, Trim
 from fusion.engine.verdict import judgement_from_dict
-from fusion.live.record import JudgeRecord, RunRecord, apply
+from fusion.live.record import RunRecord, apply
 from fusion.models import RunEvent, VerdictRecord
 
 Json = dict[str, Any]
 
-KEEPS_VERDICT = "keeps_verdict"  # in the stored RunStarted of an execution that judges nothing anew
+EXECUTION, CONTINUES = "execution", "continues"  # in the stored RunStarted
 
 
-def replay(record: RunRecord, events: Iterable[RunEvent], verdicts: Sequence[VerdictRecord]) -> None:
-    """Bring the stages of `record` up to date; a verdict row was written with each stored JudgeEnded, in order."""
+@dataclass(slots=True)
+class Stages:
+    """What one execution told, in order: events with their times."""
+
+    number: int
+    continues: int | None
+    told: list[tuple[ev.Event, int]] = field(default_factory=list)
+
+
+def stages_of(events: Iterable[RunEvent], verdicts: Sequence[VerdictRecord]) -> dict[int, Stages]:
+    """The stages of every execution that began, by its number.
+
+    A verdict row was written with each stored JudgeEnded, in order.
+    """
     judged = iter(verdicts)
-    order: list[str] = []
+    found: dict[int, Stages] = {}
+    current = Stages(0, None)
     for row in events:
-        if row.kind == "RunStarted" and not row.data.get(KEEPS_VERDICT, False):
-            record.judge, record.panel_closed, record.waiting_for_all = JudgeRecord(), None, False
-        elif row.kind == "RunStarted":
-            record.waiting_for_all = False
-        elif row.kind == "CallStarted":
-            order.append(row.data["call_id"])
-        elif row.kind == "JudgeEnded" and (verdict := next(judged, None)) is not None:
-            apply(record, ev.JudgeEnded(judgement_from_dict(verdict.data)), at_ms=row.at_ms)
+        if row.kind == "RunStarted":
+            number = row.data.get(EXECUTION, current.number + 1)
+            current = found[number] = Stages(number, row.data.get(CONTINUES))
+        elif row.kind == "JudgeEnded":
+            if (verdict := next(judged, None)) is not None:
+                current.told.append((ev.JudgeEnded(judgement_from_dict(verdict.data)), row.at_ms))
         elif row.kind in _READ:
-            apply(record, _READ[row.kind](row.data), at_ms=row.at_ms)
-    _sort_calls(record, order)
+            current.told.append((_READ[row.kind](row.data), row.at_ms))
+    return found
 
 
-def _sort_calls(record: RunRecord, order: list[str]) -> None:
+def replay(record: RunRecord, stages: dict[int, Stages], execution: int) -> None:
+    """Tell `record` what happened in `execution` and in those that it continues, oldest first."""
+    for told in reversed(list(_lineage(stages, execution))):
+        record.waiting_for_all = False
+        for event, at_ms in told.told:
+            apply(record, event, at_ms=at_ms)
+
+
+def _lineage(stages: dict[int, Stages], execution: int | None) -> Iterator[Stages]:
+    """An execution, the one that it continues, and so on; numbers only fall, whatever the rows say."""
+    last = None
+    while execution is not None and (last is None or execution < last):
+        last = execution
+        told = stages.get(execution)
+        if told is None:
+            return
+        yield told
+        execution = told.continues
+
+
+def sort_calls(record: RunRecord, events: Iterable[RunEvent]) -> None:
     """Rows are written as calls end; a receipt lists them as they began."""
-    place = {call_id: number for number, call_id in enumerate(order)}
+    begun = [row.data["call_id"] for row in events if row.kind == "CallStarted"]
+    place = {call_id: number for number, call_id in enumerate(begun)}
     calls = sorted(record.calls.items(), key=lambda item: place.get(item[0], len(place)))
     record.calls = dict(calls)
 
@@ -60,6 +97,7 @@ def _judge_failed(data: Json) -> ev.JudgeFailed:
 _READ: dict[str, Callable[[Json], ev.Event]] = {
     "WaitingForAll": lambda data: ev.WaitingForAll(tuple(data["waiting"])),
     "PanelClosed": _panel_closed,
+    "Degraded": lambda data: ev.Degraded(data["code"], data["message"]),
     "JudgeStarted": _judge_started,
     "JudgeFailed": _judge_failed,
     "FinalStarted": lambda data: ev.FinalStarted(data["ref"], data["letter"]),

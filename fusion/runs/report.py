@@ -84,6 +84,7 @@ def final_source(final: Final) -> str:
         FinalKind.MERGED: f"merged, built on {letter}",
         FinalKind.SINGLE: f"single answer ({letter}), not judged",
         FinalKind.ANCHOR: f"no verdict; the anchor's answer ({letter})",
+        FinalKind.PICKED: f"picked by a person, not judged ({letter})",
     }[final.kind]
     return f"{words}, cut off" if final.truncated else words
 

@@ -10,14 +10,24 @@ from django.db.models import Prefetch, Q
 from fusion.engine import events as ev
 from fusion.engine.types import Answer as EngineAnswer
 from fusion.engine.types import AnswerState, Failure, Final, FinalKind, Mode, Role, RunState, Span, Usage
-from fusion.live.record import AnswerRecord, CallRecord, EndpointFacts, FinalRecord, RunRecord, put_answer
+from fusion.live.record import (
+    AnswerRecord,
+    Attempted,
+    CallRecord,
+    EndpointFacts,
+    FinalMark,
+    FinalRecord,
+    RunRecord,
+    mark_out_of_date,
+    put_answer,
+)
 from fusion.live.runs import LIVE
-from fusion.models import Answer, Call, FinalAnswer, Pool, PoolVersion, Run, RunEvent, Team, User
+from fusion.models import Answer, Call, FinalAnswer, Pool, PoolVersion, Run, RunEvent, RunExecution, Team, User
 from fusion.models.pool import PoolMember, PoolQuerySet
 from fusion.models.run import RunQuerySet
 from fusion.runs import catalogue
 from fusion.runs.ending import NOT_STORED
-from fusion.runs.replay import REPLAYED, replay
+from fusion.runs.replay import REPLAYED, Stages, replay, sort_calls, stages_of
 
 
 def visible_pools(user: User) -> PoolQuerySet:
@@ -77,39 +87,148 @@ def current_record(run: Run) -> RunRecord:
         return deepcopy(live.record)
 
 
-def load_record(run: Run) -> RunRecord:
-    """The run as it is stored. After a run has ended this equals the live record, but for times of the execution."""
-    return record_of(run_with_rows(run.pk))
+def load_record(run: Run, *, final: int | None = None) -> RunRecord:
+    """The run as it is stored. After a run has ended this equals the live record, but for times of the execution.
+
+    `final`: the number of the final that is looked at, instead of the one that the run is to show now.
+    """
+    return record_of(run_with_rows(run.pk), final=final)
 
 
-def record_of(run: Run) -> RunRecord:
-    """`load_record` of a run that comes from `run_with_rows`."""
+def final_records(run: Run) -> list[RunRecord]:
+    """The run once for each of its finals: the final first, then the others, newest first."""
+    run = run_with_rows(run.pk)
+    rows = sorted(run.finals.all(), key=lambda row: (not row.is_current, -row.number))
+    return [record_of(run, final=row.number) for row in rows]
+
+
+def record_of(run: Run, *, final: int | None = None) -> RunRecord:
+    """`load_record` of a run that comes from `run_with_rows`; a final that does not exist is not looked at."""
+    pending = pending_execution(run)
+    is_remaking = pending is not None and pending.kind != RunExecution.Kind.ANSWERS
+    asked = next((row for row in run.finals.all() if row.number == final), None)
+    if asked is not None and (is_remaking or not asked.is_current):
+        return _looked_at(run, asked)
+    return _record(run, None, execution=pending) if is_remaking else standing_record(run)
+
+
+def _looked_at(run: Run, row: FinalAnswer) -> RunRecord:
+    """The run with a final that is not what its page shows by itself; it ended as that final's execution did."""
+    execution = _execution(run, row.execution)
+    record = _record(run, row, execution=execution)
+    made_by = None if row.picked_by_id else execution
+    record.state, record.failure = RunState.DONE, None
+    if made_by is not None and made_by.state:
+        record.state = RunState(made_by.state)
+        record.failure = _failure(made_by.failure_code, made_by.failure_message)
+    record.attempted, record.elsewhere = None, run.is_in_flight
+    return record
+
+
+def standing_record(run: Run) -> RunRecord:
+    """The run with the final, or without one as its last execution left it, whatever is under way."""
+    row = current_final(run)
+    execution = _last_begun(run) if row is None else _execution(run, row.execution)
+    return _record(run, row, execution=execution)
+
+
+def current_final(run: Run) -> FinalAnswer | None:
+    """*The* final of a run that comes from `run_with_rows`."""
+    return next((row for row in run.finals.all() if row.is_current), None)
+
+
+def last_execution(run: Run) -> RunExecution | None:
+    """The newest execution of a run that comes from `run_with_rows`."""
+    return max(run.executions.all(), key=lambda row: row.number, default=None)
+
+
+def pending_execution(run: Run) -> RunExecution | None:
+    return last_execution(run) if run.is_in_flight else None
+
+
+def taken_up_record(run: Run, execution: RunExecution) -> RunRecord | None:
+    """The run as the execution that `execution` goes on from left it; None when it begins anew."""
+    if execution.continues is None:
+        return None
+    return _record(run, None, execution=_execution(run, execution.continues))
+
+
+def _execution(run: Run, number: int) -> RunExecution | None:
+    return next((row for row in run.executions.all() if row.number == number), None)
+
+
+def _last_begun(run: Run) -> RunExecution | None:
+    """The newest execution that has stages to tell; one that only asks answers anew has none."""
+    pending = pending_execution(run)
+    told = [row for row in run.executions.all() if row is not pending and row.kind != RunExecution.Kind.ANSWERS]
+    return max(told, key=lambda row: row.number, default=None)
+
+
+def _record(run: Run, row: FinalAnswer | None, *, execution: RunExecution | None) -> RunRecord:
+    """The run with the stages of `execution` and with the final `row`."""
     version = run.pool_version
     calls = list(run.calls.all())
     record = RunRecord(
         public_id=str(run.public_id),
         prompt=run.prompt,
-        mode=Mode(run.mode),
+        mode=Mode(execution.mode if execution else run.mode),
         pool_name=version.pool.name,
         pool_public_id=str(version.pool.public_id),
         pool_version=version.number,
-        rubric=version.rubric,
+        rubric=execution.rubric if execution else version.rubric,
         author=run.author.get_short_name(),
         created_at=run.created_at,
-        endpoints={**catalogue.facts_of(refs_of(version)), **_endpoints(run)},
-        answers={row.letter: _answer_record(row, calls) for row in run.answers.all() if row.is_current},
+        endpoints={**catalogue.facts_of([*refs_of(version), *_judges_asked(run)]), **_endpoints(run)},
+        answers={answer.letter: _answer_record(answer, calls) for answer in run.answers.all() if answer.is_current},
         anchor=PoolMember.LETTERS[version.anchor],
-        judge_refs=tuple(ref for ref in (version.judge, *version.fallback_judges) if ref),
-        calls={row.call_id: _call_record(row) for row in calls},
-        degraded=[ev.Degraded(note["code"], note["message"]) for note in run.degraded],
-        failure=_failure(run.failure_code, run.failure_message),
+        judge_refs=judge_refs(version, execution.judge if execution else ""),
+        calls={call.call_id: _call_record(call) for call in calls},
+        failure=None if run.is_in_flight else _failure(run.failure_code, run.failure_message),
         finished_at=None if run.is_in_flight else run.finished_at,
     )
-    replay(record, run.events.all(), list(run.verdicts.all()))
+    events = list(run.events.all())
+    stages = stages_of(events, list(run.verdicts.all()))
+    replay(record, stages, _told_in(execution, stages))
+    sort_calls(record, events)
     record.state = RunState(run.state)
-    _put_final(record, run)
-    _put_times(record, run)
+    record.finals = tuple(_mark(record, final) for final in run.finals.all())
+    _put_final(record, row)
+    mark_out_of_date(record)
+    _put_times(record, run, row)
+    record.attempted = None if run.is_in_flight else _attempted(run, record)
     return record
+
+
+def _told_in(execution: RunExecution | None, stages: dict[int, Stages]) -> int:
+    """Where the stages of an execution are told; one that has not begun stands where it goes on from."""
+    if execution is None:
+        return max(stages, default=0)
+    return execution.number if execution.number in stages else execution.continues or 0
+
+
+def _attempted(run: Run, record: RunRecord) -> Attempted | None:
+    last = last_execution(run)
+    if last is None or not last.keeps_final or last.kind == RunExecution.Kind.ANSWERS or not last.state:
+        return None
+    if any(row.execution == last.number for row in run.finals.all()):
+        return None
+    failure = _failure(last.failure_code, last.failure_message)
+    return attempted_by(last, record, RunState(last.state), failure)
+
+
+def attempted_by(execution: RunExecution, record: RunRecord, state: RunState, failure: Failure | None) -> Attempted:
+    """How an execution that was to give a final, and gave none, is told."""
+    judge = record.facts(execution.judge) if execution.judge else None
+    return Attempted(execution.kind == RunExecution.Kind.REJUDGE, judge, state, failure)
+
+
+def judge_refs(version: PoolVersion, chosen: str = "") -> tuple[str, ...]:
+    """Who judges: the one that a person chose, alone, else the pool's judge and its fallbacks."""
+    return (chosen,) if chosen else tuple(ref for ref in (version.judge, *version.fallback_judges) if ref)
+
+
+def _judges_asked(run: Run) -> list[str]:
+    return [row.judge for row in run.executions.all() if row.judge]
 
 
 def refs_of(version: PoolVersion) -> list[str]:
@@ -126,8 +245,9 @@ def run_with_rows(run_pk: int) -> Run:
             "pool_version__members",
             "answers",
             "calls",
-            Prefetch("finals", queryset=FinalAnswer.objects.filter(is_current=True)),
+            Prefetch("finals", queryset=FinalAnswer.objects.select_related("verdict", "picked_by")),
             "verdicts",
+            "executions",
             Prefetch("events", queryset=RunEvent.objects.filter(kind__in=REPLAYED)),
         )
         .get(pk=run_pk)
@@ -212,25 +332,21 @@ def _call_record(row: Call) -> CallRecord:
     return CallRecord(begun, EndpointFacts(**row.endpoint), ended, row.cost_source)
 
 
-def _put_times(record: RunRecord, run: Run) -> None:
-    if run.started_at is None:
-        return
-    if run.finished_at is not None:
+def _put_times(record: RunRecord, run: Run, row: FinalAnswer | None) -> None:
+    if row is not None:
+        record.final.ready_at_ms = row.ready_ms
+    if run.started_at is not None and run.finished_at is not None:
         record.now_ms = _ms_between(run.started_at, run.finished_at)
-    if run.final_ready_at is not None and run.final_ready_at >= run.started_at and record.final.final is not None:
-        record.final.ready_at_ms = _ms_between(run.started_at, run.final_ready_at)
 
 
 def _ms_between(start: object, end: object) -> int:
     return max(0, int((end - start).total_seconds() * 1000))  # type: ignore[operator]
 
 
-def _put_final(record: RunRecord, run: Run) -> None:
-    rows: list[FinalAnswer] = list(run.finals.all())
-    if not rows:
+def _put_final(record: RunRecord, row: FinalAnswer | None) -> None:
+    if row is None:
         record.final = FinalRecord() if record.is_final else record.final
         return
-    row = rows[-1]
     final = Final(
         kind=FinalKind(row.kind),
         text=row.text,
@@ -242,6 +358,26 @@ def _put_final(record: RunRecord, run: Run) -> None:
         writer=row.writer or None,
         truncated=row.truncated,
     )
-    record.final.final, record.final.text, record.final.base_letter = final, final.text, final.letter
-    record.final.out_of_date = row.out_of_date
-    record.final.endpoint = record.facts(final.writer) if final.writer else None
+    shown = record.final
+    shown.number, shown.picked_by = row.number, _picker(row)
+    shown.final, shown.text, shown.base_letter = final, final.text, final.letter
+    shown.endpoint = record.facts(final.writer) if final.writer else None
+
+
+def _mark(record: RunRecord, row: FinalAnswer) -> FinalMark:
+    facts = row.verdict.endpoint if row.verdict is not None else None
+    return FinalMark(
+        number=row.number,
+        kind=FinalKind(row.kind),
+        mode=Mode(row.mode),
+        rubric=row.rubric,
+        judge=EndpointFacts(**facts) if facts else record.facts(row.verdict.judge) if row.verdict else None,
+        letter=row.letter or None,
+        known=row.known,
+        picked_by=_picker(row),
+        is_current=row.is_current,
+    )
+
+
+def _picker(row: FinalAnswer) -> str:
+    return row.picked_by.get_short_name() if row.picked_by is not None else ""

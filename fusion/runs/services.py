@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from functools import partial
 
 from django.conf import settings
@@ -11,12 +12,13 @@ from django.utils import timezone
 
 from fusion.engine.prompts import PROMPTS_VERSION
 from fusion.engine.types import AnswerState
-from fusion.errors import InvalidInput, RunStateConflict, TooManyRuns
-from fusion.models import Answer, Pool, PoolVersion, Run, RunCommand, User
+from fusion.errors import InvalidInput, RunStateConflict
+from fusion.models import Answer, Pool, PoolVersion, Run, RunCommand, RunExecution, User
 from fusion.models.pool import Mode
+from fusion.runs.briefs import Brief, brief_of, check_in_flight, mode_of, queue_execution
 from fusion.runs.dispatch import deliver_command, dispatch_run
-from fusion.runs.ending import end_answers, final_stands
-from fusion.runs.plan import check_runnable, check_usable, endpoint_facts, run_seed
+from fusion.runs.ending import end_queued, pending_of
+from fusion.runs.plan import KEPT_WHEN_RESUMED, check_usable, endpoint_facts, run_seed
 from fusion.teams.rights import require_run_deleter, require_runner
 
 RESUMABLE = frozenset(
@@ -29,6 +31,8 @@ RESUMABLE = frozenset(
         Run.State.ANSWERED,
     }
 )
+CUT_OFF = frozenset({Run.State.INTERRUPTED, Run.State.CANCELLED})
+FINISHED = frozenset({Run.State.DONE, Run.State.SINGLE})
 
 
 def start_run(
@@ -50,7 +54,7 @@ def start_run(
     check_prompt(prompt)
     require_runner(author, pool.team)
     version = _usable_version(pool)
-    chosen = _mode_of(mode or version.mode)
+    chosen = mode_of(mode or version.mode)
     try:
         return _create_run(
             author=author, version=version, prompt=prompt, mode=chosen, key=idempotency_key, private=private
@@ -67,13 +71,6 @@ def _run_of_key(author: User, key: str) -> Run | None:
     if not key:
         raise InvalidInput("A run needs a key of its own, so that it is started once.", field="idempotency_key")
     return Run.objects.filter(author=author, idempotency_key=key).first()
-
-
-def _mode_of(name: str) -> Mode:
-    try:
-        return Mode(name)
-    except ValueError:
-        raise InvalidInput("Choose one of the modes.", field="mode") from None
 
 
 def check_prompt(prompt: str) -> None:
@@ -115,7 +112,7 @@ def _create_run(*, author: User, version: PoolVersion, prompt: str, mode: Mode, 
     existing = _run_of_key(author, key)
     if existing is not None:
         return existing  # before it counts as one too many
-    _check_in_flight(author)
+    check_in_flight(author)
     run = Run(
         team=version.pool.team,
         author=author,
@@ -133,23 +130,13 @@ def _create_run(*, author: User, version: PoolVersion, prompt: str, mode: Mode, 
         Answer(run=run, letter=seat.letter, ref=seat.ref, endpoint=_as_json(facts[seat.ref]))
         for seat in version.members.all()
     )
+    RunExecution.objects.create(run=run, number=1, mode=mode, rubric=version.rubric, person=author)
     transaction.on_commit(partial(dispatch_run, run.pk))
     return run
 
 
 def _as_json(facts: object) -> dict[str, object]:
     return {name: getattr(facts, name) for name in ("ref", "model_id", "name", "provider", "simulated", "problem")}
-
-
-def _check_in_flight(author: User, *, asked_by: User | None = None) -> None:
-    """A run counts for who asked it first, whoever takes it up again."""
-    limit: int = settings.FUSION_MAX_RUNS_PER_PERSON
-    if Run.objects.filter(author=author, deleted_at=None).in_flight().count() < limit:
-        return
-    who = "You have" if asked_by in (None, author) else f"{author.get_short_name()} has"
-    raise TooManyRuns(
-        f"{who} {limit} run{'s' * (limit != 1)} in flight, which is the limit. Wait for one to end, or stop one."
-    )
 
 
 # --- steering a run in flight ----------------------------------------------------------------------
@@ -168,11 +155,7 @@ def _stop_queued(run_pk: int) -> bool:
     run = Run.objects.select_for_update().defer("prompt").get(pk=run_pk)
     if run.state != Run.State.QUEUED or run.worker_id is not None:
         return False
-    run.state = Run.State.DONE if final_stands(run) else Run.State.CANCELLED
-    run.finished_at = run.finished_at or timezone.now()
-    run.retry_letters = ""
-    run.save(update_fields=["state", "finished_at", "retry_letters"])
-    end_answers(run, AnswerState.STOPPED)
+    end_queued(run)
     return True
 
 
@@ -208,7 +191,7 @@ def _known_letter(run: Run, letter: str) -> str:
     return letter
 
 
-# --- running what is missing -----------------------------------------------------------------------
+# --- another execution ------------------------------------------------------------------------------
 
 
 def retry_answer(*, run: Run, person: User, letter: str) -> None:
@@ -219,38 +202,39 @@ def retry_answer(*, run: Run, person: User, letter: str) -> None:
     if run.is_in_flight:
         _command(run, person, "retry", letter)
     else:
-        _run_again(run, person, retry_letters=letter)
+        _ask_anew(run, person, letter)
 
 
 def resume_run(*, run: Run, person: User) -> None:
-    """Ask only for what is missing; nothing that is finished is asked for again."""
+    """Ask only for what is missing; nothing that is finished is asked for again.
+
+    A re-judge that was cut off is taken up again; in a run with a judged final, the members that gave nothing are
+    asked. Raises RunStateConflict when nothing is missing.
+    """
     require_runner(person, run.team)
     run.refresh_from_db(fields=["state"])
-    if run.state not in RESUMABLE:
+    last = pending_of(run)
+    if last.kind == RunExecution.Kind.REJUDGE and last.state in CUT_OFF and not run.is_in_flight:
+        queue_execution(run, person, replace(brief_of(last), continues=last.number))
+    elif run.state in RESUMABLE:
+        continues = last.number if last.kind == RunExecution.Kind.COMPLETE else None
+        queue_execution(run, person, Brief(mode=run.mode, rubric=run.pool_version.rubric, continues=continues))
+    elif run.state in FINISHED and (missing := missing_letters(run)):
+        _ask_anew(run, person, missing)
+    else:
         raise RunStateConflict("Nothing is missing in this run, or it is still running.")
-    _run_again(run, person, retry_letters="")
 
 
-@transaction.atomic
-def _run_again(run: Run, person: User, *, retry_letters: str) -> None:
-    """Queue an ended run once more. A done one whose answer is asked anew keeps its final, and with it its times."""
-    User.objects.select_for_update().get(pk=run.author_id)
-    _check_in_flight(run.author, asked_by=person)
-    keeps_final = bool(retry_letters) and run.state == Run.State.DONE
-    times = {} if keeps_final else {"started_at": None, "finished_at": None}
-    moved = Run.objects.filter(pk=run.pk, state=run.state, deleted_at=None).update(
-        state=Run.State.QUEUED,
-        retry_letters=retry_letters,
-        worker=None,
-        failure_code="",
-        failure_message="",
-        **times,
-    )
-    if not moved:
-        raise RunStateConflict("Somebody else has just started this run again, or deleted it.")
-    run.refresh_from_db()
-    check_runnable(run)
-    transaction.on_commit(partial(dispatch_run, run.pk))
+def _ask_anew(run: Run, person: User, letters: str) -> None:
+    """Beside a judged final the answers alone are asked; without one, they are what was missing to judge."""
+    kind = RunExecution.Kind.ANSWERS if run.state == Run.State.DONE else RunExecution.Kind.COMPLETE
+    queue_execution(run, person, Brief(kind=kind, letters=letters, mode=run.mode, rubric=run.pool_version.rubric))
+
+
+def missing_letters(run: Run) -> str:
+    """The members of an ended run that gave nothing, and did not refuse."""
+    rows = run.answers.filter(is_current=True).order_by("letter").values_list("letter", "state")
+    return "".join(letter for letter, state in rows if AnswerState(state) not in KEPT_WHEN_RESUMED)
 
 
 # --- deleting --------------------------------------------------------------------------------------

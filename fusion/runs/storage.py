@@ -21,14 +21,14 @@ from django.db.models import F, Max
 
 from fusion.engine import events as ev
 from fusion.engine.types import Answer as EngineAnswer
-from fusion.engine.types import AnswerState
+from fusion.engine.types import AnswerState, Final
 from fusion.engine.verdict import judgement_to_dict
 from fusion.live.record import EndpointFacts
 from fusion.live.runs import LiveRun
 from fusion.models import Answer, Call, FinalAnswer, Run, RunEvent, VerdictRecord
 from fusion.runs.database import in_database
 from fusion.runs.ending import RunTaken, hold
-from fusion.runs.replay import KEEPS_VERDICT
+from fusion.runs.replay import CONTINUES, EXECUTION
 
 log = logging.getLogger(__name__)
 
@@ -73,12 +73,21 @@ class Batch:
 class Storage:
     """Writes one execution of one run. `note` is called on the loop for every event and never waits."""
 
-    def __init__(self, run_pk: int, live: LiveRun, *, lease_pk: int, first_seq: int, keeps_verdict: bool) -> None:
+    def __init__(
+        self,
+        run_pk: int,
+        live: LiveRun,
+        *,
+        lease_pk: int,
+        first_seq: int,
+        execution: int,
+        continues: int | None,
+    ) -> None:
         self._run_pk = run_pk
         self._lease_pk = lease_pk
         self._live = live
         self._next_seq = first_seq
-        self._keeps_verdict = keeps_verdict
+        self._execution = {EXECUTION: execution, CONTINUES: continues}
         self._pending: list[StageRow] = []
         self._stored_chars: dict[tuple[str, int], int] = {}
         self._in_doubt = False
@@ -91,10 +100,23 @@ class Storage:
             return
         data = event_data(event)
         if isinstance(event, ev.RunStarted):
-            data[KEEPS_VERDICT] = self._keeps_verdict
+            data |= self._execution
+        elif isinstance(event, ev.FinalEnded):
+            data |= self._about_final()
         self._pending.append(StageRow(self._next_seq, self._live.at_ms(), event, data))
         self._next_seq += 1
         self._wake.set()
+
+    def _about_final(self) -> dict[str, Any]:
+        """What the final's row says of how it was made."""
+        mark = self._live.record.finals[-1]
+        return {
+            "number": mark.number,
+            EXECUTION: self._execution[EXECUTION],
+            "mode": mark.mode.value,
+            "rubric": mark.rubric,
+            "known": dict(mark.known),
+        }
 
     async def keep_writing(self, on_taken: Callable[[], object]) -> None:
         """Write what comes until `finish` is called; at least a checkpoint every CHECKPOINT_S.
@@ -188,8 +210,7 @@ def _write_row(run_pk: int, endpoints: dict[str, EndpointFacts], row: StageRow) 
     if writer is not None:
         writer(run_pk, endpoints, row.event)
     if isinstance(row.event, ev.FinalEnded):
-        ready = F("started_at") + timedelta(milliseconds=row.at_ms)
-        Run.objects.filter(pk=run_pk).update(final_ready_at=ready)
+        _write_final(run_pk, row, row.event.final)
 
 
 def _current(run_pk: int, letter: str) -> Any:
@@ -268,13 +289,6 @@ def _write_call(run_pk: int, endpoints: dict[str, EndpointFacts], event: ev.Call
     )
 
 
-def _write_degraded(run_pk: int, _: dict[str, EndpointFacts], event: ev.Degraded) -> None:
-    run = Run.objects.only("degraded").get(pk=run_pk)
-    note = {"code": event.code, "message": event.message}
-    if note not in run.degraded:
-        Run.objects.filter(pk=run_pk).update(degraded=[*run.degraded, note])
-
-
 def _write_verdict(run_pk: int, endpoints: dict[str, EndpointFacts], event: ev.JudgeEnded) -> None:
     judge = event.judgement.judge
     VerdictRecord.objects.create(
@@ -285,10 +299,14 @@ def _write_verdict(run_pk: int, endpoints: dict[str, EndpointFacts], event: ev.J
     )
 
 
-def _write_final(run_pk: int, _: dict[str, EndpointFacts], event: ev.FinalEnded) -> None:
-    final = event.final
+def _write_final(run_pk: int, row: StageRow, final: Final) -> None:
+    """A new final is *the* final. The run's own times tell of its first one."""
     judged = final.kind in ("verbatim", "merged")
-    FinalAnswer.objects.filter(run_id=run_pk, is_current=True).update(is_current=False)
+    finals = FinalAnswer.objects.filter(run_id=run_pk)
+    if not finals.exists():
+        ready = F("started_at") + timedelta(milliseconds=row.at_ms)
+        Run.objects.filter(pk=run_pk).update(final_ready_at=ready)
+    finals.filter(is_current=True).update(is_current=False)
     FinalAnswer.objects.create(
         run_id=run_pk,
         verdict=VerdictRecord.objects.filter(run_id=run_pk).last() if judged else None,
@@ -298,6 +316,8 @@ def _write_final(run_pk: int, _: dict[str, EndpointFacts], event: ev.FinalEnded)
         spans=[asdict(span) for span in final.spans],
         writer=final.writer or "",
         truncated=final.truncated,
+        ready_ms=row.at_ms,
+        **{name: row.data[name] for name in ("number", EXECUTION, "mode", "rubric", "known")},
     )
 
 
@@ -305,9 +325,7 @@ _WRITERS: dict[type, Callable[[int, dict[str, EndpointFacts], Any], None]] = {
     ev.AnswerAsked: _write_asked,
     ev.AnswerEnded: _write_answer,
     ev.CallEnded: _write_call,
-    ev.Degraded: _write_degraded,
     ev.JudgeEnded: _write_verdict,
-    ev.FinalEnded: _write_final,
 }
 
 

@@ -8,11 +8,12 @@ import pytest
 
 from fusion.engine.types import AnswerState, RunState
 from fusion.errors import PoolUnusable, RunStateConflict
-from fusion.models import Call, Run, RunCommand, RunEvent, User, VerdictRecord
+from fusion.models import Call, Run, RunCommand, RunEvent, RunExecution, User, VerdictRecord
 from fusion.runs import catalogue, services
+from fusion.runs.briefs import Brief, queue_execution
 from fusion.runs.costs import run_cost_nanos
 from fusion.runs.ending import recover_runs
-from fusion.runs.plan import prepare
+from fusion.runs.plan import todo_of
 from fusion.runs.selectors import load_record, run_with_rows
 from fusion.runs.worker import Worker
 from tests import factories
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 QUICK, OTHER, SLOW = "m-b-tokens20", "m-a-tokens30", "m-slow-rate50-tokens5000"
 UNIQUE = "judge-unique-tokens5"
+ENDPOINT = {"ref": "sim:x", "model_id": "x", "name": "X", "provider": "P"}
 
 
 async def interrupted(worker: Worker) -> None:
@@ -62,8 +64,9 @@ async def test_a_late_answer_does_not_slip_into_a_final_that_no_judge_saw_it_for
     first = live_run(run)
     await interrupted(worker)
     await db(run.answers.filter(letter="C").update)(state="done", text="Late words.", late=True)
-    planned = await db(lambda: prepare(run_with_rows(run.pk)).plan)()
-    assert [member.letter for member in planned.members if member.given is not None] == ["A", "B"]
+    taking_up = RunExecution(number=2, kind="complete", continues=1)
+    todo = await db(lambda: todo_of(run_with_rows(run.pk), taking_up))()
+    assert (sorted(todo.given), todo.asked) == (["A", "B"], frozenset())
     await db(services.resume_run)(run=run, person=person)
     await until(lambda: live_run(run) is not first and live_run(run).record.final.text)
     assert live_run(run).record.answers["C"].late
@@ -145,7 +148,8 @@ async def test_a_single_final_comes_back_when_what_was_to_replace_it_is_stopped(
     assert live_run(run).record.final.final is None
     await db(services.stop_run)(run=run, person=person)
     stored = await ended(run, after=first)
-    assert stored.state is RunState.CANCELLED
+    assert stored.state is RunState.SINGLE
+    assert stored.attempted is not None and stored.attempted.state is RunState.CANCELLED
     assert stored.final.final == live_run(run).record.final.final == single.final.final is not None
 
 
@@ -173,9 +177,19 @@ async def test_stopping_a_queued_retry_leaves_the_run_done_with_its_times(done: 
 async def test_a_retry_cut_off_by_kill_9_leaves_the_run_done(done: Run, person: User) -> None:
     await db(services.retry_answer)(run=done, person=person, letter="A")
     await db(Run.objects.filter(pk=done.pk).update)(state=Run.State.RUNNING)
+    await db(done.answers.filter(letter="A").update)(is_current=False)
+    await db(done.answers.create)(letter="A", attempt=2, ref="custom:x", endpoint=ENDPOINT, state="streaming")
     assert await db(recover_runs)() == 1
     record = await db(load_record)(done)
     assert record.state is RunState.DONE and record.final.out_of_date and record.failure is None
+
+
+async def test_a_retry_that_never_came_to_ask_leaves_the_final_up_to_date(done: Run, person: User) -> None:
+    await db(services.retry_answer)(run=done, person=person, letter="A")
+    await db(Run.objects.filter(pk=done.pk).update)(state=Run.State.RUNNING)
+    assert await db(recover_runs)() == 1
+    record = await db(load_record)(done)
+    assert record.state is RunState.DONE and not record.final.out_of_date
 
 
 async def test_kill_9_after_the_final_while_a_late_answer_ran_leaves_the_run_done(done: Run, person: User) -> None:
@@ -194,7 +208,7 @@ async def test_two_people_who_resume_at_once_start_it_once(done: Run, person: Us
     with pytest.raises(RunStateConflict):
         await db(services.resume_run)(run=other, person=person)
     with pytest.raises(RunStateConflict):
-        await db(services._run_again)(stale, person, retry_letters="")
+        await db(queue_execution)(stale, person, Brief(mode="best-of", rubric="general"))
 
 
 def test_a_call_cut_off_by_kill_9_is_on_the_receipt_with_an_unknown_cost(person: User) -> None:
@@ -203,9 +217,8 @@ def test_a_call_cut_off_by_kill_9_is_on_the_receipt_with_an_unknown_cost(person:
         data = {"call_id": call_id, "role": "panel", "ref": "sim:x", "attempt": 1, "letter": "AB"[number]}
         RunEvent.objects.create(run=run, seq=number, at_ms=0, kind="CallStarted", data=data)
     Call.objects.create(run=run, call_id="one", role="panel", letter="A", ref="sim:x", status="ok", cost_nanos=5)
-    endpoint = {"ref": "sim:x", "model_id": "x", "name": "X", "provider": "P"}
-    run.calls.update(endpoint=endpoint)
-    run.answers.filter(letter="B").update(ref="sim:x", endpoint=endpoint)
+    run.calls.update(endpoint=ENDPOINT)
+    run.answers.filter(letter="B").update(ref="sim:x", endpoint=ENDPOINT)
     assert recover_runs() == 1
     record = load_record(run)
     assert list(record.calls) == ["one", "two"]

@@ -126,6 +126,7 @@ def test_a_letter_that_is_not_in_the_run_is_refused(person: User, pool: Pool) ->
 
 def test_a_finished_run_has_nothing_to_resume(person: User, pool: Pool) -> None:
     run = factories.make_run(person, pool=pool)
+    run.answers.update(state="done", text="x")
     with pytest.raises(RunStateConflict):
         services.resume_run(run=run, person=person)
 

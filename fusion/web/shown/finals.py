@@ -65,12 +65,14 @@ def _label(record: RunRecord, final: Final) -> str:
         return f"The only answer, from {final.letter}"
     if final.kind is FinalKind.ANCHOR:
         return f"The anchor's answer, {final.letter}"
+    if final.kind is FinalKind.PICKED:
+        return f"{final.letter}, picked by {record.final.picked_by}"
     return f"Verbatim from {final.letter}"
 
 
 def _flags(record: RunRecord, final: Final) -> list[tuple[str, str]]:
     flags = []
-    if final.kind is FinalKind.SINGLE:
+    if final.kind in (FinalKind.SINGLE, FinalKind.PICKED):
         flags.append(("warn", "not judged"))
     if final.kind is FinalKind.ANCHOR:
         flags.append(("warn", "no verdict"))
