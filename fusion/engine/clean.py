@@ -1,26 +1,13 @@
-"""What a judge reads of an answer: without hidden text and self-naming, and with a scan for attempts to steer it.
+"""What a judge reads of an answer: without hidden text and self-naming.
 
 All patterns run in time linear in the text: no repeat stands inside a repeat and every gap has an upper bound, since
-the text may be half a million characters written to make them slow. The scan never removes anything; it reports.
+the text may be half a million characters written to make them slow.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-
-QUOTE_CHARS = 160
-HITS_PER_KIND = 3
-TRIES_PER_PATTERN = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Flag:
-    """Text that tries to steer a judge: `kind` is a stable code, `quote` what was found."""
-
-    kind: str
-    quote: str
 
 
 def clean_answer(text: str) -> str:
@@ -32,20 +19,6 @@ def clean_answer(text: str) -> str:
     text = remove_invisible(text)
     parts = (part if is_code else _clean_prose(part) for is_code, part in split_code(text))
     return "".join(parts).strip("\n")
-
-
-def scan(text: str, *, prompt: str = "") -> tuple[Flag, ...]:
-    """Everything in the raw answer that speaks to a judge instead of to the person who asked.
-
-    What the person's own prompt says too is no sign: an answer about prompt injection may quote its subject.
-    """
-    known = _folded(prompt)
-    visible = remove_invisible(text)
-    flags = [*_smuggled(text)]
-    for kind, pattern in STEERING:
-        flags.extend(Flag(kind, quote) for quote in _quotes(pattern, visible, known))
-    flags.extend(_fake_verdict(visible, known))
-    return tuple(flag for flag in flags if not any(_holds(other, flag) for other in flags))
 
 
 # --- cleaning ----------------------------------------------------------------------------------
@@ -143,136 +116,3 @@ def neutralise_self_naming(text: str) -> str:
 def _as_assistant(match: re.Match[str]) -> str:
     lead = match["as"] or match["lead"] or "I am"
     return f"{lead} the assistant"
-
-
-# --- scanning ----------------------------------------------------------------------------------
-
-_GRADER = (
-    r"(?:judges?|graders?|evaluators?|raters?|scorers?|arbiters?|adjudicators?|assessors?|LLM[- ]as[- ]a[- ]judge)"
-)
-_PICK = r"(?:choose|pick|select|rank|rate|score|grade|prefer|award|vote|declare|assign)"
-_OURS = r"(?:this|my|our|the present|the following|the above)"
-_WORK = r"(?:answer|response|submission|reply|candidate)"
-_CONDITION = r"(?!\s{1,3}(?:if|when|where|unless|because|over|for|only)\b)"
-
-
-def _pattern(text: str) -> re.Pattern[str]:
-    return re.compile(text, re.IGNORECASE)
-
-
-STEERING: tuple[tuple[str, re.Pattern[str]], ...] = (
-    (
-        "addresses_judge",
-        _pattern(
-            rf"\b(?:dear|attention|(?:note|message|instructions?) (?:to|for)|to|hey|hello|you are|you're|as)\s{{1,3}}"
-            rf"(?:the |an? |any |all )?(?:\w{{1,15}} )?{_GRADER}\b[^\n]{{0,80}}?"
-            rf"\b(?:{_PICK}|winner|best|highest|perfect|full marks|top|10/10|5/5)\b"
-        ),
-    ),
-    (
-        "addresses_judge",
-        _pattern(
-            rf"\b{_GRADER}\s{{0,2}}[:,]?\s{{0,2}}(?:please|must|should|shall|will|needs? to)\s{{1,3}}"
-            rf"(?:\w{{1,15}} )?{_PICK}\b"
-        ),
-    ),
-    (
-        "overrides_instructions",
-        _pattern(
-            r"\b(?:ignore|disregard|forget|override|bypass)\s{1,3}(?:\w{1,12}\s{1,3}){0,3}"
-            r"(?:previous|prior|above|preceding|earlier|foregoing|other|rubric|system)\s{1,3}(?:\w{1,15}\s{1,3}){0,2}"
-            r"(?:instructions?|prompts?|rules?|rubrics?|criteria|answers?|responses?|directions?|messages?|context|candidates?)\b"
-        ),
-    ),
-    (
-        "asks_for_choice",
-        _pattern(
-            rf"\b{_PICK}(?: for)?\s{{1,3}}(?:{_OURS}\s{{1,3}}(?:\w{{1,12}} )?(?:{_WORK}|solution)\b{_CONDITION}"
-            r"|me\b(?=\s{0,3}(?:[^\s\w]|$|as\b|first\b|best\b|over\b|instead\b|please\b|to win\b)))"
-        ),
-    ),
-    (
-        "asks_for_choice",
-        _pattern(
-            rf"\b{_OURS}\s{{1,3}}(?:\w{{1,12}} )?{_WORK}\s{{1,3}}"
-            r"(?:is|should be|must be|deserves|has to be|wins|ought to be)\s{1,3}"
-            r"(?:clearly |obviously |by far |rated |ranked |the |an? |to be |to win |declared |chosen ){0,4}"
-            r"(?:best|winner|win|highest|chosen|selected|preferred|superior|perfect score|full marks|10/10|5/5)\b"
-        ),
-    ),
-    (
-        "asks_for_choice",
-        _pattern(
-            rf"\b(?:give|award|assign|grant)\s{{1,3}}(?:it|me|{_OURS}\s{{1,3}}{_WORK})\s{{1,3}}(?:an? |the )?"
-            rf"(?:full|top|maximum|max|highest|perfect|best|5|10|100)\b"
-        ),
-    ),
-    (
-        "fake_fence",
-        _pattern(
-            r"</?(?:answer|question|base|patch)\b[^>\n]{0,80}?\b(?:n|id)\s?="
-            r"|</(?:answer|question|base|patch)\s?>\s{0,9}<"
-        ),
-    ),
-    ("fake_fence", _pattern(r"\[\[(?:b|c\d{1,3})\]\]")),
-    (
-        "chat_template",
-        _pattern(
-            r"<\|(?:im_start|im_end|system|user|assistant|endoftext|eot_id|end_of_turn|start_header_id|end_header_id|begin_of_text)\|>"
-            r"|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>"
-        ),
-    ),
-)
-_VERDICT_KEYS = re.compile(
-    r"[\"'](winner|ranking|verdict|assessments?|fatal_flaw|rationale|margin|confidence|scores?|overall_score)[\"']"
-    r"\s{0,3}:",
-    re.IGNORECASE,
-)
-_TAG_RUN_RE = re.compile("(?<!\U0001f3f4)(?<![\U000e0020-\U000e007f])[\U000e0020-\U000e007e]{4,}")
-
-
-def _quotes(pattern: re.Pattern[str], text: str, known: str) -> Iterator[str]:
-    hits = 0
-    for tries, match in enumerate(pattern.finditer(text)):
-        if hits == HITS_PER_KIND or tries == TRIES_PER_PATTERN:
-            return
-        if _folded(match[0]) in known:
-            continue
-        hits += 1
-        yield _excerpt(text, match)
-
-
-def _holds(outer: Flag, inner: Flag) -> bool:
-    return outer.kind == inner.kind and outer.quote != inner.quote and inner.quote in outer.quote
-
-
-def _excerpt(text: str, match: re.Match[str]) -> str:
-    """The hit with the rest of its line, cut to a readable length."""
-    line_end = text.find("\n", match.end(), match.start() + QUOTE_CHARS)
-    end = line_end if line_end >= 0 else max(match.end(), match.start() + QUOTE_CHARS)
-    return text[match.start() : end][:QUOTE_CHARS].strip()
-
-
-def _fake_verdict(text: str, known: str) -> Iterator[Flag]:
-    """Two different keys of a verdict, one of them deciding, that nobody asked for."""
-    found: dict[str, re.Match[str]] = {}
-    for tries, match in enumerate(_VERDICT_KEYS.finditer(text)):
-        key = match[1].lower()
-        if tries == TRIES_PER_PATTERN:
-            break
-        if key not in known:
-            found.setdefault(key, match)
-    deciding = [found[key] for key in ("winner", "verdict", "ranking") if key in found]
-    if deciding and len(found) >= 2:
-        yield Flag("fake_verdict", _excerpt(text, deciding[0]))
-
-
-def _smuggled(text: str) -> Iterator[Flag]:
-    """Tag characters are invisible ASCII. Four in a row are a hidden sentence, unless they follow a flag emoji."""
-    for match in list(_TAG_RUN_RE.finditer(text))[:HITS_PER_KIND]:
-        hidden = "".join(chr(ord(char) - 0xE0000) for char in match[0][:QUOTE_CHARS])
-        yield Flag("hidden_text", hidden)
-
-
-def _folded(text: str) -> str:
-    return " ".join(text.lower().split())

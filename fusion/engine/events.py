@@ -118,6 +118,8 @@ class JudgeStarted:
     """A judge is asked. `attempt` 1 is the pool's judge. `reask`: the same judge is asked to mend its reply.
 
     `ruling`: it is to rule on a debate; its JudgeGrew pieces and failures that follow belong to that sitting.
+    `winner_only`: it is asked for nothing but a winner, after two replies that could not be read. `masked`: letters
+    whose answers it sees without the text that tries to steer a judge, because its first verdict chose one of them.
     """
 
     ref: str
@@ -127,6 +129,8 @@ class JudgeStarted:
     trims: tuple[Trim, ...] = ()
     reask: bool = False
     ruling: bool = False
+    winner_only: bool = False
+    masked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,15 +140,22 @@ class JudgeGrew:
     text: str
 
 
+NextStep = Literal["retry", "reask", "winner_only", "fallback", "keep", "none"]
+
+
 @dataclass(frozen=True, slots=True)
 class JudgeFailed:
-    """This judge gave no usable verdict. `next_step` says what happens now."""
+    """This judge gave no usable verdict. `next_step` says what happens now; `keep`: its first verdict stands.
+
+    `raw`: its reply when that could not be read, with letters in place of labels, cut to a length that can be shown.
+    """
 
     ref: str
     attempt: int
     failure: Failure
-    next_step: Literal["retry", "reask", "fallback", "none"]
+    next_step: NextStep
     ruling: bool = False
+    raw: str = ""
 
 
 @dataclass(frozen=True, slots=True)

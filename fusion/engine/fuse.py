@@ -91,8 +91,7 @@ class _Run:
             return Outcome(RunState.CANCELLED)
         if judgement is None:
             return self._without_verdict()
-        if judgement.attempt > 1:
-            self._degraded("judge_fallback", sentences.judge_fallback(self.plan, judgement, self.judge_failures))
+        self._say_how_it_was_judged(judgement)
         return await self._finished(judgement)
 
     async def _finished(self, judgement: Judgement) -> Outcome:
@@ -110,6 +109,8 @@ class _Run:
 
     async def _merged(self, judgement: Judgement, *, base: Answer) -> Outcome:
         """The written final; without one, the base as it stands, which is what the judge held to be best."""
+        if judgement.analysis_missing:
+            return self._shipped(_verbatim(FinalKind.VERBATIM, base))  # nobody said what could be worked into it
         final = await write_merge(
             self.plan, self.answers, judgement, emit=self._emit, caller=self.caller, controls=self.controls
         )
@@ -165,6 +166,16 @@ class _Run:
         if self.panel.left_out:
             self._degraded("late_answers_left_out", sentences.left_out(self.plan, self.panel.left_out))
         return False
+
+    def _say_how_it_was_judged(self, judgement: Judgement) -> None:
+        if judgement.attempt > 1:
+            self._degraded("judge_fallback", sentences.judge_fallback(self.plan, judgement, self.judge_failures))
+        if judgement.analysis_missing:
+            self._degraded("analysis_missing", sentences.analysis_missing(self.plan, judgement))
+        recheck = judgement.recheck
+        if recheck is not None:
+            code = "suspect_disqualified" if recheck.result == "overturned" else "suspect_winner"
+            self._degraded(code, sentences.rechecked(recheck))
 
     def _degraded(self, code: str, message: str) -> None:
         self._emit(Degraded(code, message))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fusion.engine.events import JudgeFailed
-from fusion.engine.types import Answer, AnswerState, Failure, Judgement, Plan
+from fusion.engine.types import Answer, AnswerState, Failure, Judgement, Mode, Plan, Recheck
 from fusion.errors import ProviderTimeout
 
 STATE_WORDS = {
@@ -51,6 +51,27 @@ def left_out(plan: Plan, letters: Sequence[str]) -> str:
 
 def judge_fallback(plan: Plan, judgement: Judgement, failures: Sequence[JudgeFailed]) -> str:
     return f"{_judge_reasons(plan, failures, but=judgement.judge)}; judged by {_judge(plan, judgement.judge)}."
+
+
+def analysis_missing(plan: Plan, judgement: Judgement) -> str:
+    said = "only named a winner" if judgement.verdict.winner is not None else "only called it a tie"
+    merge = ", so there was nothing to merge" if plan.mode is Mode.MERGE else ""
+    return f"{_judge(plan, judgement.judge)} {said}: its analysis could not be read{merge}."
+
+
+def rechecked(recheck: Recheck) -> str:
+    """What a reader must know of a chosen answer that speaks to judges."""
+    letter = recheck.letter
+    return {
+        "held": f"Answer {letter} contains text that tries to steer a judge. It was judged again without that text and "
+        "chosen again.",
+        "overturned": f"Answer {letter} was chosen at first, but it contains text that tries to steer a judge. Judged "
+        "again without that text it was not chosen, so it is disqualified.",
+        "unseen": f"Answer {letter} contains hidden text that tries to steer a judge. It was taken out before judging, "
+        "so the judge did not see it.",
+        "failed": f"Answer {letter} contains text that tries to steer a judge and could not be judged again without "
+        "that text. The first verdict stands; read it with care.",
+    }[recheck.result]
 
 
 def no_verdict(plan: Plan, failures: Sequence[JudgeFailed]) -> Failure:

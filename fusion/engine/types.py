@@ -354,16 +354,30 @@ class Trim:
 
 
 @dataclass(frozen=True, slots=True)
+class Recheck:
+    """What became of a chosen answer that tries to steer judges.
+
+    `held`: judged again without that text, it was chosen again. `overturned`: it was not, so this verdict is the second
+    one and the answer `letter` is disqualified. `unseen`: the text was hidden and no judge saw it. `failed`: the judge
+    gave no second verdict, and the first one stands.
+    """
+
+    letter: str
+    result: Literal["held", "overturned", "unseen", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
     """A verdict with how it came about and what the engine made of it.
 
     `judge`: ref of the judge that was obeyed; `attempt` 1 is the pool's judge, 2 and 3 its fallbacks.
     `order`: letters in the order that the judge saw; `labels`: letter to the label that the judge saw.
-    `parse_path`: how the reply was read: `clean`, `extracted`, `repaired`, `coerced`, `reasked`.
+    `parse_path`: how the reply was read: `clean`, `extracted`, `repaired`, `coerced`, `reasked`, or `winner_only`: the
+    judge named a winner, or a tie, and gave no analysis that can be read.
     `chosen`: the letter that best-of ships and merge builds on, after the tie rule (a tie or an inconsistent verdict
     goes to the anchor); None when no answer is acceptable.
     `standing`: how to label it: `clear`, `close`, `could_not_separate`, `none_acceptable`, `cannot_judge`.
-    `suspects`: letters whose text tries to steer a judge.
+    `suspects`: letters whose text tries to steer a judge; `recheck`: what became of a choice among them.
     """
 
     verdict: Verdict
@@ -379,6 +393,11 @@ class Judgement:
     suspects: tuple[str, ...] = ()
     trims: tuple[Trim, ...] = ()
     raw: str = ""
+    recheck: Recheck | None = None
+
+    @property
+    def analysis_missing(self) -> bool:
+        return self.parse_path == "winner_only"
 
 
 # --- what a run gives --------------------------------------------------------------------------

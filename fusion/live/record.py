@@ -84,6 +84,8 @@ class JudgeRecord:
     labels: dict[str, str] = field(default_factory=dict)
     trims: tuple[Trim, ...] = ()
     reask: bool = False
+    winner_only: bool = False
+    masked: tuple[str, ...] = ()
     text: str = ""
     started_at_ms: int | None = None
     ended_at_ms: int | None = None
@@ -289,7 +291,7 @@ def _judge_started(record: RunRecord, event: ev.JudgeStarted, at_ms: int) -> Non
     judge = record.judge
     judge.endpoint, judge.attempt, judge.reask = record.facts(event.ref), event.attempt, event.reask
     judge.order, judge.labels, judge.trims = event.order, dict(event.labels), event.trims
-    judge.text = ""
+    judge.text, judge.winner_only, judge.masked = "", event.winner_only, event.masked
     if judge.started_at_ms is None:
         judge.started_at_ms = at_ms
 
@@ -308,6 +310,7 @@ def _judge_ended(record: RunRecord, event: ev.JudgeEnded, at_ms: int) -> None:
     judge.endpoint, judge.attempt = record.facts(event.judgement.judge), event.judgement.attempt
     judge.order, judge.labels = event.judgement.order, dict(event.judgement.labels)
     judge.trims, judge.text, judge.reask = event.judgement.trims, "", False
+    judge.winner_only, judge.masked = False, ()
 
 
 def _final_started(record: RunRecord, event: ev.FinalStarted, at_ms: int) -> None:

@@ -14,6 +14,7 @@ from django.db.models import Count
 from django.utils import timezone
 from django.utils.text import slugify
 
+from fusion.engine.judge import SITTING_REQUESTS_MAX
 from fusion.engine.prompts import judge_prompt_preview
 from fusion.engine.rubrics import RUBRICS
 from fusion.engine.types import Message
@@ -77,6 +78,7 @@ class CallPlan:
     members: int
     judge: int
     writer: int
+    fallbacks: int = 0
 
     @property
     def total_min(self) -> int:
@@ -84,9 +86,9 @@ class CallPlan:
 
     @property
     def total_max(self) -> int:
-        retries = self.members
-        reasks = self.judge * 2 * (1 + FALLBACK_JUDGES_MAX) - self.judge
-        return self.total_min + retries + reasks
+        """Members and writer are asked again once; each judge has its requests, and one of them may judge twice."""
+        sittings = 1 + self.fallbacks + 1
+        return 2 * self.members + self.judge * sittings * SITTING_REQUESTS_MAX + 2 * self.writer
 
 
 # --- writing -------------------------------------------------------------------------------------
@@ -293,7 +295,7 @@ def planned_calls(spec: PoolSpec, mode: str | None = None) -> CallPlan:
     """How many upstream requests one run makes: N members, one verdict, and one writing in merge mode."""
     judged = len(spec.members) > 1
     writes = judged and (mode or spec.mode) == Mode.MERGE
-    return CallPlan(members=len(spec.members), judge=int(judged), writer=int(writes))
+    return CallPlan(len(spec.members), int(judged), int(writes), fallbacks=len(spec.fallback_judges))
 
 
 def judge_preview(spec: PoolSpec) -> tuple[Message, ...]:

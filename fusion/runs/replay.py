@@ -85,13 +85,20 @@ def _panel_closed(data: Json) -> ev.PanelClosed:
 def _judge_started(data: Json) -> ev.JudgeStarted:
     trims = tuple(Trim(trim["letter"], trim["omitted_tokens"]) for trim in data["trims"])
     return ev.JudgeStarted(
-        data["ref"], data["attempt"], tuple(data["order"]), dict(data["labels"]), trims, data["reask"]
+        data["ref"],
+        data["attempt"],
+        tuple(data["order"]),
+        dict(data["labels"]),
+        trims,
+        data["reask"],
+        winner_only=data.get("winner_only", False),
+        masked=tuple(data.get("masked", ())),
     )
 
 
 def _judge_failed(data: Json) -> ev.JudgeFailed:
     failure = Failure(data["failure"]["code"], data["failure"]["message"])
-    return ev.JudgeFailed(data["ref"], data["attempt"], failure, data["next_step"])
+    return ev.JudgeFailed(data["ref"], data["attempt"], failure, data["next_step"], raw=data.get("raw", ""))
 
 
 _READ: dict[str, Callable[[Json], ev.Event]] = {

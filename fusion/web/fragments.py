@@ -83,6 +83,8 @@ def _judging_pace(record: RunRecord) -> Hashable:
         record.state,
         judge.attempt,
         judge.reask,
+        judge.winner_only,
+        judge.masked,
         len(judge.failures),
         judge.judgement is None,
         final.final is None and not final.text,

@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from fusion.engine.clean import clean_answer, remove_invisible, scan, split_code
+from fusion.engine.clean import clean_answer, remove_invisible, split_code
+from fusion.engine.steering import mask, scan
 
 CODE = "```python\nx = 1  # <!-- kept -->\n# As Claude, I wrote <think>this</think>\n```"
 
@@ -128,11 +129,12 @@ def test_the_pieces_of_a_text_join_to_the_text() -> None:
 def test_hostile_text_takes_linear_time(piece: str) -> None:
     def seconds(chars: int) -> float:
         text = piece * (chars // len(piece))
-        started = time.perf_counter()
+        started = time.process_time()  # of this process alone: the machine may be busy with something else
         clean_answer(text)
         scan(text)
-        return time.perf_counter() - started
+        mask(text)
+        return time.process_time() - started
 
-    small = min(seconds(1_500) for _ in range(3))
-    large = min(seconds(15_000) for _ in range(2))
-    assert large < 10 * 3 * small + 0.01  # quadratic would take 100 times as long
+    small = min(seconds(4_000) for _ in range(3))
+    large = min(seconds(40_000) for _ in range(3))
+    assert large < 10 * 3 * small + 0.02  # quadratic would take 100 times as long

@@ -8,7 +8,7 @@ import itertools
 import pytest
 from rapidfuzz import fuzz
 
-from fusion.engine.clean import scan
+from fusion.engine.steering import scan
 from fusion.engine.types import CompletionRequest, Finish, FinishReason, Message, ReasoningDelta, TextDelta, Usage
 from fusion.errors import (
     ProviderContextTooLong,

@@ -70,7 +70,7 @@ def test_every_fault_can_be_chosen_and_is_said_in_words_of_its_own() -> None:
 
 def test_what_only_a_verdict_can_suffer_is_offered_to_judges_alone() -> None:
     only_judges = {problem.key for problem in PROBLEMS if problem.parts == frozenset({"judge"})}
-    assert only_judges == {"garble", "garble-once", "tie", "none-acceptable", "cannot-judge"}
+    assert only_judges == {"garble", "garble-once", "garble-long", "tie", "none-acceptable", "cannot-judge"}
 
 
 def test_a_real_provider_simulates_nothing_whatever_its_model_ids_look_like() -> None:

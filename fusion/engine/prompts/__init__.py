@@ -16,7 +16,7 @@ from typing import Literal
 
 from fusion.engine.types import Message, Rubric
 
-PROMPTS_VERSION = "judge-1.writer-1"
+PROMPTS_VERSION = "judge-2.writer-1"
 
 TEMPLATES: Mapping[str, str] = {
     "judge_system": "judge_system.v1.md",
@@ -26,6 +26,7 @@ TEMPLATES: Mapping[str, str] = {
     "judge_reask": "judge_reask.v1.md",
     "judge_reask_reply": "judge_reask_reply.v1.md",
     "judge_too_long": "judge_too_long.v1.md",
+    "judge_winner": "judge_winner.v1.md",
     "writer_system": "writer_system.v1.md",
     "writer_user": "writer_user.v1.md",
     "writer_patch": "writer_patch.v1.md",
@@ -122,6 +123,11 @@ def judge_reask_message(
 
 def judge_too_long_message() -> Message:
     return Message("user", render("judge_too_long"))
+
+
+def judge_winner_message(labels: Sequence[str]) -> Message:
+    """The last question to a judge: only which answer is best."""
+    return Message("user", render("judge_winner", labels=", ".join(labels)))
 
 
 def writer_messages(*, question: str, base: str, patches: Sequence[FencedPatch], nonce: str) -> tuple[Message, ...]:

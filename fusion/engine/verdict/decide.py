@@ -21,19 +21,27 @@ class Decision:
     standing: Standing
 
 
-def decide(verdict: Verdict, *, inconsistent: Sequence[str], anchor: str, texts: Mapping[str, str]) -> Decision:
+def decide(
+    verdict: Verdict,
+    *,
+    inconsistent: Sequence[str],
+    anchor: str,
+    texts: Mapping[str, str],
+    barred: Collection[str] = (),
+) -> Decision:
     """The chosen letter and its standing.
 
     A winner stands, `clear` or (slight margin) `close`. A tie, or a verdict that contradicts itself, ships the anchor
     if it is among the tied, else the best of them, as `could_not_separate`. Never decided by position or length.
+    An answer that is `barred` is never chosen.
     """
     if verdict.verdict == "none_acceptable":
         return Decision(None, "none_acceptable")
     if verdict.verdict == "cannot_judge":
         return Decision(None, "cannot_judge")
-    if verdict.winner is not None and not inconsistent:
+    if verdict.winner is not None and not inconsistent and verdict.winner not in barred:
         return Decision(verdict.winner, "clear" if verdict.margin == "clear" else "close")
-    tied = _tied(verdict)
+    tied = _tied(verdict, barred)
     if not tied:
         return Decision(None, "none_acceptable")
     if anchor in tied:
@@ -41,15 +49,15 @@ def decide(verdict: Verdict, *, inconsistent: Sequence[str], anchor: str, texts:
     return Decision(_best(verdict, tied, texts), "could_not_separate")
 
 
-def _tied(verdict: Verdict) -> list[str]:
+def _tied(verdict: Verdict, barred: Collection[str]) -> list[str]:
     """The answers without a fatal flaw that some part of the verdict puts first; for a tie two at least."""
-    sound = {item.letter: item for item in verdict.assessments if item.fatal_flaw is None}
-    places = [[letter for letter in place if letter in sound] for place in verdict.ranking]
+    out = {item.letter for item in verdict.assessments if item.fatal_flaw is not None} | set(barred)
+    places = [[letter for letter in place if letter not in out] for place in verdict.ranking]
     places = [place for place in places if place]
     if not places:
         return []
-    tied = {*places[0], *_top_scored(sound.values())}
-    if verdict.winner in sound:
+    tied = {*places[0], *_top_scored([item for item in verdict.assessments if item.letter not in out])}
+    if verdict.winner is not None and verdict.winner not in out:
         tied.add(verdict.winner)
     if verdict.verdict == "tie" and len(tied) == 1 and len(places) > 1:
         tied.update(places[1])
@@ -57,7 +65,8 @@ def _tied(verdict: Verdict) -> list[str]:
 
 
 def _top_scored(assessments: Collection[Assessment]) -> list[str]:
-    top = max(item.composite for item in assessments)
+    """The best by score; nobody where a verdict has no assessments."""
+    top = max((item.composite for item in assessments), default=0.0)
     return [item.letter for item in assessments if item.composite == top]
 
 
@@ -67,7 +76,12 @@ def _best(verdict: Verdict, tied: Sequence[str], texts: Mapping[str, str]) -> st
     score = {item.letter: item.composite for item in verdict.assessments}
     return min(
         tied,
-        key=lambda letter: (place[letter], -score[letter], -_likeness(letter, texts), _digest(texts.get(letter, ""))),
+        key=lambda letter: (
+            place[letter],
+            -score.get(letter, 0.0),
+            -_likeness(letter, texts),
+            _digest(texts.get(letter, "")),
+        ),
     )
 
 

@@ -41,6 +41,12 @@ def last_object(raw: str) -> Found | None:
     return _last_decodable(text)
 
 
+def last_object_with(raw: str, key: str) -> Found | None:
+    """The last complete top-level object of the reply that has this key."""
+    pieces = reversed(list(_top_level_objects(without_thinking(raw))))
+    return next((found for piece in pieces if (found := _load(piece)) is not None and key in found), None)
+
+
 def repaired_object(raw: str) -> Found | None:
     """What json-repair makes of the reply, if every decisive field came out of it with something in it.
 

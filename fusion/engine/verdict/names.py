@@ -43,6 +43,11 @@ class Names:
         return f"Answer {letter}" if noun is None or noun.lower().startswith("label") else f"{noun} {letter}"
 
 
+def judge_prose(text: str, labels: Mapping[str, str]) -> str:
+    """A judge's words with "Answer A" for each label of the call. `labels`: letter to label."""
+    return Names(labels).prose(text)
+
+
 def storable(text: str) -> str:
     """JSON may spell characters that no database takes: drop NUL, replace lone surrogates."""
     return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fusion.engine.types import CompletionRequest
+from fusion.engine.verdict.winner import TIE
 from fusion.providers.simulated.appraisal import criterion_score
 
 _WEIGHT = r"\b{name}\b[^\n]{{0,40}}?(?:(?P<percent>\d+(?:\.\d+)?)\s*%|(?P<share>[01]?\.\d+))"
@@ -32,10 +33,15 @@ def read_ballot(request: CompletionRequest) -> Ballot:
     criteria = _choices(score.get("criterion"), schema)
     return Ballot(
         fields=tuple(properties),
-        labels=_choices(assessment.get("label"), schema),
+        labels=_choices(assessment.get("label"), schema) or _winners(properties, schema),
         criteria=criteria,
         weights=_weights(request, criteria),
     )
+
+
+def _winners(properties: Mapping[str, Any], schema: Mapping[str, Any]) -> tuple[str, ...]:
+    """The labels of a request that asks for nothing but a winner."""
+    return tuple(label for label in _choices(properties.get("winner"), schema) if label != TIE)
 
 
 def weighted(scores: Mapping[str, int], ballot: Ballot) -> float:

@@ -66,6 +66,7 @@ class Fault(StrEnum):
     # of a verdict
     GARBLE = "garble"
     GARBLE_ONCE = "garble-once"
+    GARBLE_LONG = "garble-long"
     TIE = "tie"
     NONE_ACCEPTABLE = "none-acceptable"
     CANNOT_JUDGE = "cannot-judge"
@@ -102,6 +103,7 @@ _PROBLEMS: Final[Mapping[Fault, tuple[str, frozenset[Part]]]] = MappingProxyType
         Fault.ONLY_THINKING: ("thinks until its tokens are used up", _MEMBER),
         Fault.GARBLE: ("its verdict cannot be read", _JUDGE),
         Fault.GARBLE_ONCE: ("its verdict can be read at the second try", _JUDGE),
+        Fault.GARBLE_LONG: ("only a short reply of it can be read", _JUDGE),
         Fault.TIE: ("cannot separate the answers", _JUDGE),
         Fault.NONE_ACCEPTABLE: ("finds no answer acceptable", _JUDGE),
         Fault.CANNOT_JUDGE: ("cannot tell which answer is right", _JUDGE),
@@ -109,6 +111,7 @@ _PROBLEMS: Final[Mapping[Fault, tuple[str, frozenset[Part]]]] = MappingProxyType
 )
 PROBLEMS: Final = tuple(Problem(fault.value, *_PROBLEMS[fault]) for fault in Fault)
 
+SHORT_REPLY_CHARS = 80
 _BY_NAME = {fault.value: fault for fault in Fault}
 # How many requests of the same words fail before one gets through.
 PASSING: Final[Mapping[Fault, tuple[int, Fault]]] = MappingProxyType(
@@ -210,7 +213,7 @@ def raise_late(fault: Fault | None, title: str) -> None:
 def damaged(text: str, fault: Fault | None) -> str:
     """What is left of a text."""
     half = text[: len(text) // 2]
-    if fault is Fault.GARBLE:
+    if fault is Fault.GARBLE or (fault is Fault.GARBLE_LONG and len(text) > SHORT_REPLY_CHARS):
         return half + half
     if fault in (Fault.EMPTY, Fault.SILENT, Fault.ONLY_THINKING):
         return ""

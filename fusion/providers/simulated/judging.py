@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from fusion.engine.types import CompletionRequest
+from fusion.engine.verdict.winner import TIE
 from fusion.providers.simulated import knowledge, reading
 from fusion.providers.simulated.appraisal import Appraisal, Claim, Dispute, Findings, criterion_score
 from fusion.providers.simulated.ballot import Ballot, read_ballot, weighted
@@ -39,6 +40,8 @@ def judge_reply(request: CompletionRequest, fault: Fault | None = None) -> str:
     ballot = read_ballot(request)
     task = read_judge_task(request)
     verdict = _verdict(task, ballot, fault) if task else _said_before(request) or _cannot_judge(ballot)
+    if ballot.fields == ("winner",):
+        verdict = {"winner": verdict["winner"] or TIE}
     return json.dumps({name: verdict[name] for name in ballot.fields if name in verdict}, ensure_ascii=False)
 
 

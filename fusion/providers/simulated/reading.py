@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
-from fusion.engine.clean import scan
+from fusion.engine.steering import scan
 from fusion.providers.simulated.appraisal import Appraisal, Claim, Dispute, Fault, Side
 from fusion.providers.simulated.fences import FencedAnswer
 from fusion.providers.simulated.prose import agree, conflict, content_words, numbers, sentences, words

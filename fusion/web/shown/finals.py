@@ -83,12 +83,16 @@ def _flags(record: RunRecord, final: Final) -> list[tuple[str, str]]:
     if record.final.out_of_date:
         flags.append(("warn", "out of date: an answer was asked anew"))
     judgement = record.judge.judgement
-    if judgement is not None and judgement.standing == "close":
+    if judgement is not None and judgement.standing == "close" and not judgement.analysis_missing:
         flags.append(("info", "close"))
     if judgement is not None and judgement.standing == "could_not_separate":
         flags.append(("info", "could not separate"))
     if judgement is not None and judgement.attempt > 1:
         flags.append(("warn", "judged by a fallback"))
+    if judgement is not None and judgement.analysis_missing:
+        flags.append(("warn", "no analysis"))
+    if judgement is not None and final.letter in judgement.suspects:
+        flags.append(("warn", "contains text that tries to steer a judge"))
     return flags
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from fusion.engine.types import AnswerState, Failure, FinalKind, Mode, RunState
 from fusion.live.record import RunRecord
+from fusion.web.shown.verdicts import judge_task
 from fusion.web.shown.words import RUN_WORDS, Word, advice, listed, plural
 
 Progress = Literal["todo", "now", "done", "off", "bad"]
@@ -92,6 +93,9 @@ _DEGRADED_TITLES = {
     "judged_early": "Judged early",
     "late_answers_left_out": "Judged without late answers",
     "judge_fallback": "Judged by a fallback",
+    "analysis_missing": "A winner without an analysis",
+    "suspect_winner": "The chosen answer speaks to judges",
+    "suspect_disqualified": "An answer was disqualified",
     "writer_failed": "Not merged",
     "final_truncated": "The final is not complete",
 }
@@ -166,7 +170,7 @@ def _judge_stage(record: RunRecord) -> Stage:
         return Stage("Judge", "bad" if judge.failures else "off", "no verdict" if judge.failures else "not judged")
     if judge.endpoint is None:
         return Stage("Judge", "todo")
-    return Stage("Judge", "now", "asked to mend its reply" if judge.reask else _attempt(judge.attempt))
+    return Stage("Judge", "now", judge_task(record) or _attempt(judge.attempt))
 
 
 def _attempt(attempt: int) -> str:

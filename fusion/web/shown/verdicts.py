@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fusion.engine.rubrics import RUBRICS
+from fusion.engine.sentences import rechecked
 from fusion.engine.types import Assessment, Contradiction, Judgement, Point
 from fusion.engine.verdict import PartialVerdict, partial_verdict
 from fusion.live.record import RunRecord
@@ -20,7 +21,7 @@ class JudgeAtWork:
     name: str
     provider: str
     attempt: int
-    mending: bool
+    task: str
     answers: int
     partial: PartialVerdict
     failures: tuple[str, ...]
@@ -35,6 +36,14 @@ class ScoreRow:
     scores: tuple[int | None, ...]
     fatal_flaw: str | None
     is_winner: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadReply:
+    """What a judge replied last and nobody could read; letters stand in place of its labels."""
+
+    judge: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +67,7 @@ class Why:
     blind_spots: tuple[str, ...] = ()
     cautions: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
+    unread: tuple[UnreadReply, ...] = ()
 
 
 _STANDINGS = {
@@ -73,6 +83,7 @@ _PARSE_CAUTIONS = {
     "repaired": "The judge's reply was slightly malformed and was repaired.",
     "coerced": "The judge's reply did not follow the form exactly; it was read where only one reading is possible.",
     "reasked": "The judge's first reply could not be read; it was asked once to mend it.",
+    "winner_only": "The judge's replies could not be read, so it was asked for nothing but its choice.",
 }
 
 
@@ -85,7 +96,7 @@ def judge_at_work(record: RunRecord) -> JudgeAtWork | None:
         name=judge.endpoint.name,
         provider=judge.endpoint.provider,
         attempt=judge.attempt,
-        mending=judge.reask,
+        task=judge_task(record),
         answers=len(judge.order),
         partial=partial_verdict(judge.text, judge.labels) if judge.text else PartialVerdict(),
         failures=_failures(record),
@@ -93,7 +104,13 @@ def judge_at_work(record: RunRecord) -> JudgeAtWork | None:
 
 
 def _failures(record: RunRecord) -> tuple[str, ...]:
-    steps = {"reask": "It was asked again.", "fallback": "The next judge was asked.", "none": ""}
+    steps = {
+        "retry": "It was asked again.",
+        "reask": "It was asked again.",
+        "winner_only": "It was asked only for a winner.",
+        "fallback": "The next judge was asked.",
+        "keep": "Its first verdict stands.",
+    }
     return tuple(
         f"{record.facts(failed.ref).name}: {failed.failure.message} {steps.get(failed.next_step, '')}".strip()
         for failed in record.judge.failures
@@ -103,9 +120,10 @@ def _failures(record: RunRecord) -> tuple[str, ...]:
 def why(record: RunRecord) -> Why:
     judgement = record.judge.judgement
     if judgement is None:
-        return Why(_why_not(record), failures=_failures(record))
+        unread = _unread(record) if record.is_final else ()
+        return Why(_why_not(record), failures=_failures(record), unread=unread)
     verdict = judgement.verdict
-    label, tone = _STANDINGS[judgement.standing]
+    label, tone = _standing(judgement)
     criteria = _criteria(record.rubric, verdict.assessments)
     return Why(
         empty="",
@@ -126,6 +144,28 @@ def why(record: RunRecord) -> Why:
         cautions=tuple(_cautions(judgement)),
         failures=_failures(record),
     )
+
+
+def judge_task(record: RunRecord) -> str:
+    """What the judge at work is asked for when it is not an ordinary verdict."""
+    judge = record.judge
+    if judge.winner_only:
+        return "asked only for a winner"
+    if judge.reask:
+        return "asked to mend its reply"
+    return "judging again without text that tries to steer it" if judge.masked else ""
+
+
+def _standing(judgement: Judgement) -> tuple[str, str]:
+    if judgement.analysis_missing and judgement.verdict.winner is not None:
+        return "Winner only", "warn"
+    return _STANDINGS[judgement.standing]
+
+
+def _unread(record: RunRecord) -> tuple[UnreadReply, ...]:
+    """The last unreadable reply of each judge."""
+    last = {(failed.attempt, failed.ref): failed.raw for failed in record.judge.failures if failed.raw.strip()}
+    return tuple(UnreadReply(record.facts(ref).name, text) for (_, ref), text in last.items())
 
 
 def _why_not(record: RunRecord) -> str:
@@ -174,8 +214,6 @@ def _row(record: RunRecord, judgement: Judgement, item: Assessment, place: str, 
 def _cautions(judgement: Judgement) -> list[str]:
     """What makes this verdict weaker than it looks."""
     found = list(judgement.inconsistent)
-    if not judgement.verdict.assessments:
-        found.append("Only the winner could be read from the judge's reply; its analysis is missing.")
     if judgement.parse_path in _PARSE_CAUTIONS:
         found.append(_PARSE_CAUTIONS[judgement.parse_path])
     if judgement.quote_misses:
@@ -183,7 +221,12 @@ def _cautions(judgement: Judgement) -> list[str]:
     found += [
         f"The judge did not see about {trim.omitted_tokens:,} tokens of {trim.letter}." for trim in judgement.trims
     ]
-    if judgement.suspects:
-        found.append(f"{listed(list(judgement.suspects))} contains text that tries to steer a judge.")
+    if judgement.recheck is not None:
+        found.append(rechecked(judgement.recheck))
+    others = [x for x in judgement.suspects if judgement.recheck is None or x != judgement.recheck.letter]
+    if others:
+        found.append(
+            f"{listed(others)} {'contain' if len(others) > 1 else 'contains'} text that tries to steer a judge."
+        )
     found += [f"{note.letter} tries to steer the judge: “{note.quote}”" for note in judgement.verdict.integrity]
     return found
