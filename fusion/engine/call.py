@@ -39,6 +39,7 @@ logger = logging.getLogger(__name__)
 CallStatus = Literal["ok", "truncated", "refused", "failed", "stopped"]
 OnText = Callable[[str], None]
 
+MEMBERS_OWN = (Role.PANEL, Role.REBUTTAL)
 CLOSE_S = 1.0  # what a provider gets for closing a connection; one that hangs there must not hold the run
 
 
@@ -94,7 +95,7 @@ class Caller:
         Never raises a ProviderError. One that is stopped or out of time before it starts is neither sent nor reported.
         `on_text` and `on_reasoning` get each piece as it comes; what they raise comes out unchanged.
         """
-        owner = letter if role is Role.PANEL else None  # only a member's own call is stopped by stopping the member
+        owner = letter if role in MEMBERS_OWN else None  # only a member's own call is stopped by stopping the member
         reply = _Reply(started=asyncio.get_running_loop().time(), on_text=on_text, on_reasoning=on_reasoning)
         limit = min(reply.started + request.timeout_s, self.deadline, math.inf if deadline is None else deadline)
         if self._controls.is_stopped(owner):

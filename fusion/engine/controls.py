@@ -1,6 +1,6 @@
-"""What a person may ask of a run while it runs: stop, stop one, judge now, wait for all, ask one again.
+"""What a person may ask of a run while it runs: stop, stop one, judge now, wait for all, ask one again, end the debate.
 
-The room above holds a `Controls` and calls its first five methods; the engine obeys through the others. Everything here
+The room above holds a `Controls` and calls its first six methods; the engine obeys through the others. Everything here
 belongs to one event loop: from another thread, go through `loop.call_soon_threadsafe`.
 """
 
@@ -25,6 +25,14 @@ class Steered(Protocol):
     def ask_again(self, letter: str) -> bool: ...
 
 
+class Debated(Protocol):
+    """A debate under way, as far as a person steers it."""
+
+    def under_way(self, letter: str) -> bool:
+        """Whether this member is being asked in the present round."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class _Stoppable:
     """Whose work a scope holds, and how long after a stop it ends."""
@@ -47,7 +55,10 @@ class Controls:
         self._judge_now = False
         self._wait_for_all = False
         self._ended = False
+        self._end_debate = False
+        self._debate_over = False
         self._panel: Steered | None = None
+        self._debate: Debated | None = None
         self._scopes: dict[asyncio.Timeout, _Stoppable] = {}
 
     # --- what a person asks: True when it had an effect, False when there was nothing (more) to do --------
@@ -62,10 +73,11 @@ class Controls:
         return True
 
     def stop_member(self, letter: str) -> bool:
-        """End one member's call now and keep the text that came; the others go on."""
-        if self._ended or letter in self._stopped_letters:
-            return False
-        if self._panel is not None and not self._panel.under_way(letter):
+        """End one member's call now and keep the text that came; the others go on.
+
+        In a round of a debate the member keeps its stances, and takes part no further.
+        """
+        if self._ended or letter in self._stopped_letters or not self._is_under_way(letter):
             return False
         self._stopped_letters.add(letter)
         self._end_scopes([scope for scope, stoppable in self._scopes.items() if stoppable.letter == letter])
@@ -98,6 +110,13 @@ class Controls:
             self._stopped_letters.add(letter)
         return asked
 
+    def end_debate(self) -> bool:
+        """No round after the present one; before the debate begins: no round at all."""
+        if self._ended or self._debate_over or self._end_debate:
+            return False
+        self._end_debate = True
+        return True
+
     # --- how the engine obeys ----------------------------------------------------------------------------
 
     @property
@@ -111,6 +130,10 @@ class Controls:
     @property
     def wants_all(self) -> bool:
         return self._wait_for_all
+
+    @property
+    def wants_debate_end(self) -> bool:
+        return self._end_debate
 
     def is_stopped(self, letter: str | None = None) -> bool:
         """Whether work for this letter (None: work for the run as a whole) was stopped by a person."""
@@ -133,10 +156,24 @@ class Controls:
     def attach(self, panel: Steered) -> None:
         self._panel = panel
 
+    def attach_debate(self, debate: Debated) -> None:
+        self._debate = debate
+
+    def close_debate(self) -> None:
+        """There is no round any more, or there never will be one."""
+        self._debate_over = True
+        self._debate = None
+
     def close(self) -> None:
         """The run has ended: from now on every wish is refused."""
         self._ended = True
         self._panel = None
+
+    def _is_under_way(self, letter: str) -> bool:
+        """Whether this member is being asked; before the run starts everybody will be."""
+        if self._panel is None or self._panel.under_way(letter):
+            return True
+        return self._debate is not None and self._debate.under_way(letter)
 
     def _steer(self, *, else_restore: tuple[bool, bool] | None = None) -> bool:
         """Tell the panel; a wish that came too late is forgotten, so that no later question finds it."""

@@ -25,8 +25,8 @@ class StopReason(StrEnum):
     STABLE = "stable"  # nobody changed anything in the last round
     OSCILLATION = "oscillation"  # a member went back to a stance that it had given up
     AGREEMENT = "agreement"  # agreement rose too little in the last round
-    ROUNDS = "rounds"  # as many rounds as the pool allows
     TOO_FEW = "too_few"  # fewer than two members still take part
+    ROUNDS = "rounds"  # as many rounds as the pool allows
     ASKED = "asked"  # a person asked to stop after the round
     OUT_OF_TIME = "out_of_time"
 
@@ -68,9 +68,11 @@ class NamedError:
 class Move:
     """What one member did about one dispute in one round.
 
-    `before` and `stance` are stance ids; they differ after a concession (and after a refinement that became a stance of
-    its own). `text`: the member's own wording of its stance now. `error`: the mistake it names, in another's stance, or
-    in its own earlier one when it concedes. `soft`: a concession that names neither an error nor evidence.
+    `before` and `stance` are stance ids, "" for none: a member whose answer is silent on the dispute may stay out or
+    take a stance. They differ after a concession, and after a refinement that became a stance of its own. `text`: the
+    member's own wording of its stance now. `error`: the mistake it names, in another's stance, or in its own earlier
+    one when it concedes. `soft`: it left its stance without naming an error in its own text or evidence, so that stance
+    stays alive. Quotes are verified to occur in what the member was shown, else empty.
     `confidence`: 0..100, kept for people and never shown to a member or a judge.
     """
 
@@ -89,12 +91,17 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """One member's reply in one round (rounds count from 1), read and checked; a move for each dispute."""
+    """One member's reply in one round (rounds count from 1), read and checked; a move for each dispute.
+
+    `steering`: passages that speak to a judge or to the others instead of to the matter. A reply that has any counts as
+    holding everywhere, and nothing of it is passed on.
+    """
 
     number: int
     letter: str
     moves: tuple[Move, ...]
     parse_path: str = "clean"
+    steering: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +135,8 @@ class DisputeRuling:
 class Ruling:
     """What the judge made of a debate, validated. `base`: the letter whose answer the written ruling builds on.
 
-    `order` and `labels` are what the judge saw, as in a Judgement; `parse_path` is how the reply was read.
+    `order` and `labels` are what the judge saw, as in a Judgement; `labels` also holds the stances' ids with theirs.
+    `parse_path` is how the reply was read.
     """
 
     judge: str

@@ -8,7 +8,7 @@ others are stage events and are stored.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from fusion.engine.disputes import Dispute, Position, Round, Ruling, StopReason
@@ -173,10 +173,14 @@ class DebateStarted:
 
 @dataclass(frozen=True, slots=True)
 class RoundStarted:
-    """A round begins: each of `letters` is asked at once. Rounds count from 1."""
+    """A round begins: each of `letters` is asked at once. Rounds count from 1.
+
+    `labels`: by letter, the labels under which this member is shown the stances (stance id to label).
+    """
 
     number: int
     letters: tuple[str, ...]
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +209,11 @@ class RoundEnded:
 
 @dataclass(frozen=True, slots=True)
 class DebateEnded:
-    """The debate is over, or there was none; `disputes` is the ledger as the judge will see it."""
+    """The debate is over, or there was none; `disputes` is the ledger as the judge will see it.
+
+    Without a DebateStarted before it there was no round: nothing was disputed, a person asked for none, or there was no
+    time. The run then goes on as a merge, from the verdict.
+    """
 
     reason: StopReason
     rounds: int

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
-    from fusion.engine.disputes import Round, Ruling
+    from fusion.engine.disputes import Round, Ruling, StopReason
 
 
 class Mode(StrEnum):
@@ -244,7 +244,8 @@ class Plan:
     `seed` (hex) decides labels and orders, so a stored plan replays to identical ones.
     `judges`: the judge, then its fallbacks, in order; at most three are tried.
     `given_judgement`: a verdict that exists already (the run was interrupted while writing). `given_rounds` and
-    `given_ruling`: what exists already of a debate; they come with a `given_judgement`.
+    `given_ruling`: what exists already of a debate; they come with a `given_judgement`. `given_stop`: that debate is
+    over for this reason, so no round follows the given ones.
     """
 
     run_id: str
@@ -263,6 +264,7 @@ class Plan:
     given_judgement: Judgement | None = None
     given_rounds: tuple[Round, ...] = ()
     given_ruling: Ruling | None = None
+    given_stop: StopReason | None = None
     answers_only: bool = False  # ask the members that lack an answer, then end without judging
 
 

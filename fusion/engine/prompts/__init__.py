@@ -16,7 +16,7 @@ from typing import Literal
 
 from fusion.engine.types import Message, Rubric
 
-PROMPTS_VERSION = "judge-2.writer-1"
+PROMPTS_VERSION = "judge-2.writer-1.debate-1"
 
 TEMPLATES: Mapping[str, str] = {
     "judge_system": "judge_system.v1.md",
@@ -30,6 +30,15 @@ TEMPLATES: Mapping[str, str] = {
     "writer_system": "writer_system.v1.md",
     "writer_user": "writer_user.v1.md",
     "writer_patch": "writer_patch.v1.md",
+    "debater_system": "debater_system.v1.md",
+    "debater_user": "debater_user.v1.md",
+    "debate_dispute": "debate_dispute.v1.md",
+    "debate_stance": "debate_stance.v1.md",
+    "debater_reask": "debater_reask.v1.md",
+    "ruling_system": "ruling_system.v1.md",
+    "ruling_user": "ruling_user.v1.md",
+    "ruling_stance": "ruling_stance.v1.md",
+    "ruling_reask": "ruling_reask.v1.md",
 }
 PREVIEW_LABELS = ("K7T", "Q2M", "9XD", "B4R", "3HW", "N8C", "T5F", "7ZP")
 PREVIEW_NONCE = "0123456789abcdef"
@@ -94,15 +103,23 @@ def judge_messages(
 
 
 def judge_system(rubric: Rubric, judge_instructions: str) -> str:
-    own = judge_instructions.strip()
     return render(
         "judge_system",
-        criteria="\n\n".join(
-            f"**{item.name}** (weight {item.weight:.0%}). {item.question}" for item in rubric.criteria
-        ),
+        criteria=criteria_text(rubric),
         criterion_names=_criterion_names(rubric),
-        instructions=render("judge_instructions", instructions=own) if own else "",
+        instructions=instructions_text(judge_instructions),
     )
+
+
+def criteria_text(rubric: Rubric) -> str:
+    """The rubric's criteria with their weights and anchors, as judges read them."""
+    return "\n\n".join(f"**{item.name}** (weight {item.weight:.0%}). {item.question}" for item in rubric.criteria)
+
+
+def instructions_text(judge_instructions: str) -> str:
+    """What the pool's owner adds, under its own heading; nothing when they add nothing."""
+    own = judge_instructions.strip()
+    return render("judge_instructions", instructions=own) if own else ""
 
 
 def judge_reask_message(
@@ -167,12 +184,13 @@ def _fenced_patch(patch: FencedPatch, nonce: str) -> str:
         id=patch.id,
         kind=patch.kind,
         nonce=nonce,
-        claim=_one_line(fence_safe(patch.claim, nonce)),
-        quote=_one_line(fence_safe(patch.quote, nonce)),
+        claim=one_line(fence_safe(patch.claim, nonce)),
+        quote=one_line(fence_safe(patch.quote, nonce)),
     ).rstrip("\n")
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """The text without line breaks, so that it cannot imitate the next field."""
     return " ".join(text.split())
 
 

@@ -31,20 +31,25 @@ def whole_object(raw: str) -> Found | None:
 
 def last_object(raw: str) -> Found | None:
     """The last complete top-level object that looks like a verdict: after deliberation, fences and drafts."""
-    text = without_thinking(raw)
-    if text.count("{") > BRACES_MAX:
-        text = text[-CROWDED_MAX_CHARS:]
-    for piece in reversed(deque(_top_level_objects(text), maxlen=PIECES_MAX)):
+    for piece in _objects(raw):
         found = _load(piece)
         if found is not None and looks_like_verdict(found):
             return found
-    return _last_decodable(text)
+    return _last_decodable(_readable(raw))
+
+
+def object_with(raw: str, key: str, *, may_repair: bool) -> tuple[Found | None, str]:
+    """The reply's last object with this key, and the rung that gave it: `clean`, `extracted` or `repaired`."""
+    if (found := whole_object(raw)) is not None and key in found:
+        return found, "clean"
+    if (found := last_object_with(raw, key)) is not None:
+        return found, "extracted"
+    return (_repaired_with(raw, key) if may_repair else None), "repaired"
 
 
 def last_object_with(raw: str, key: str) -> Found | None:
     """The last complete top-level object of the reply that has this key."""
-    pieces = reversed(list(_top_level_objects(without_thinking(raw))))
-    return next((found for piece in pieces if (found := _load(piece)) is not None and key in found), None)
+    return next((found for piece in _objects(raw) if (found := _load(piece)) is not None and key in found), None)
 
 
 def repaired_object(raw: str) -> Found | None:
@@ -78,6 +83,31 @@ def without_thinking(raw: str) -> str:
         return text
     closed = re.compile(f"</{opened[1]}>", re.IGNORECASE).search(text, opened.end())
     return text[closed.end() :] if closed else text
+
+
+def _repaired_with(raw: str, key: str) -> Found | None:
+    """What json-repair makes of the reply from its first brace on, if there is something under the key."""
+    text = without_thinking(raw)
+    start = text.find("{")
+    if start < 0:
+        return None
+    try:
+        found = json_repair.loads(text[start:][:REPAIR_MAX_CHARS], skip_json_loads=True)
+    except (ValueError, RecursionError, IndexError, KeyError, TypeError):
+        return None
+    if isinstance(found, list):
+        found = next((item for item in reversed(found) if isinstance(item, dict) and key in item), None)
+    return found if isinstance(found, dict) and found.get(key) else None
+
+
+def _objects(raw: str) -> Iterator[str]:
+    """The reply's complete top-level objects, the last one first."""
+    return reversed(deque(_top_level_objects(_readable(raw)), maxlen=PIECES_MAX))
+
+
+def _readable(raw: str) -> str:
+    text = without_thinking(raw)
+    return text[-CROWDED_MAX_CHARS:] if text.count("{") > BRACES_MAX else text
 
 
 def _is_decisive(found: Found) -> bool:

@@ -54,7 +54,7 @@ def partial_verdict(raw_text: str, labels: Mapping[str, str]) -> PartialVerdict:
     `labels`: letter to label. Text holds letters in place of labels and never JSON.
     """
     names = Names(labels)
-    found = _decode(names.without_cut_label(raw_text))
+    found = decode_unfinished(names.without_cut_label(raw_text))
     assessments: dict[str, PartialAssessment] = {}
     for item in _dicts(found.get("assessments")):
         letter = names.get(item.get("label"))
@@ -104,7 +104,8 @@ def _dicts(value: object) -> list[Mapping[str, Any]]:
 # --- decoding ------------------------------------------------------------------------------------
 
 
-def _decode(raw: str) -> Mapping[str, Any]:
+def decode_unfinished(raw: str) -> Mapping[str, Any]:
+    """What can be read of an object that is still being written; empty if nothing can."""
     text = without_thinking(raw)
     start = _START_RE.search(text)
     if start is None or THINK_RE.search(text, 0, start.start()):

@@ -97,23 +97,27 @@ class WireVerdict(Wire):
 
 def verdict_schema(labels: Sequence[str], criteria: Sequence[str]) -> dict[str, Any]:
     """The JSON schema of one call's verdict; its properties stand in the order in which they are to be written."""
-    label = _enum(labels)
-    points = _list(_object(id=_STRING, text=_STRING, labels=_list(label), quote=_STRING, standing=_enum(STANDINGS)))
-    return _object(
+    label = enum_schema(labels)
+    points = list_schema(
+        object_schema(
+            id=_STRING, text=_STRING, labels=list_schema(label), quote=_STRING, standing=enum_schema(STANDINGS)
+        )
+    )
+    return object_schema(
         notes=_STRING,
-        assessments=_list(_assessment(label, criteria)),
+        assessments=list_schema(_assessment(label, criteria)),
         consensus=points,
         partial_coverage=points,
         unique=points,
-        contradictions=_list(_contradiction(label)),
-        blind_spots=_list(_STRING),
-        ranking=_list(_list(label)),
-        verdict=_enum(OUTCOMES),
+        contradictions=list_schema(_contradiction(label)),
+        blind_spots=list_schema(_STRING),
+        ranking=list_schema(list_schema(label)),
+        verdict=enum_schema(OUTCOMES),
         winner={"type": ["string", "null"], "enum": [*labels, None]},
-        margin=_enum(MARGINS),
+        margin=enum_schema(MARGINS),
         confidence={"type": "integer"},
         rationale=_STRING,
-        integrity=_list(_object(label=label, quote=_STRING)),
+        integrity=list_schema(object_schema(label=label, quote=_STRING)),
     )
 
 
@@ -122,28 +126,28 @@ _NULLABLE: dict[str, Any] = {"type": ["string", "null"]}
 
 
 def _assessment(label: dict[str, Any], criteria: Sequence[str]) -> dict[str, Any]:
-    return _object(
+    return object_schema(
         label=label,
-        strengths=_list(_STRING),
-        problems=_list(_object(quote=_STRING, issue=_STRING, severity=_enum(SEVERITIES))),
+        strengths=list_schema(_STRING),
+        problems=list_schema(object_schema(quote=_STRING, issue=_STRING, severity=enum_schema(SEVERITIES))),
         fatal_flaw=_NULLABLE,
-        scores=_list(_object(criterion=_enum(criteria), score={"type": "integer"})),
+        scores=list_schema(object_schema(criterion=enum_schema(criteria), score={"type": "integer"})),
     )
 
 
 def _contradiction(label: dict[str, Any]) -> dict[str, Any]:
-    return _object(
+    return object_schema(
         id=_STRING,
         topic=_STRING,
         material={"type": "boolean"},
-        stances=_list(_object(labels=_list(label), stance=_STRING, quote=_STRING)),
+        stances=list_schema(object_schema(labels=list_schema(label), stance=_STRING, quote=_STRING)),
         resolution=_NULLABLE,
-        resolved_for=_list(label),
-        basis=_enum(BASES),
+        resolved_for=list_schema(label),
+        basis=enum_schema(BASES),
     )
 
 
-def _object(**properties: Mapping[str, Any]) -> dict[str, Any]:
+def object_schema(**properties: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
         "properties": properties,
@@ -152,9 +156,9 @@ def _object(**properties: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _list(items: Mapping[str, Any]) -> dict[str, Any]:
+def list_schema(items: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "array", "items": items}
 
 
-def _enum(values: Sequence[str]) -> dict[str, Any]:
+def enum_schema(values: Sequence[str]) -> dict[str, Any]:
     return {"type": "string", "enum": list(values)}

@@ -1,0 +1,107 @@
+"""What members and judges of a debate may read: nothing that says who or how many, nothing that pretends to be ours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from fusion.engine.clean import clean_answer
+from fusion.engine.disputes import Dispute, LedgerStance
+from fusion.engine.merge.guard import split_sentences
+from fusion.engine.steering import scan
+from fusion.engine.verdict.names import Names, storable
+
+STANCE_QUOTED_CHARS = 80
+
+_LETTERED_RE = re.compile(
+    r"\b(?P<noun>answers?|responses?|candidates?|members?|panellists?|agents?)[ \u00a0]"
+    r"(?P<letters>[A-H]\b(?:(?:, | and |, and | or )[A-H]\b)*)",
+    re.IGNORECASE,
+)
+_SOMEBODY = (
+    r"(?:answers|responses|members|agents|debaters|panellists|(?:other|of the|of these) (?:models|ones)|of them|of us|"
+    r"others)"
+)
+_COUNT = (
+    r"(?:all|both|most|many|several|two|three|four|five|six|seven|eight|\d{1,2}|every(?: one)?|each|none|nobody|no|"
+    r"(?:the |a )?(?:vast |clear |overwhelming |great |large )?(?:majority|minority))"
+)
+_MIDDLE = r"(?:(?:of|out|the|these|those|other|\d{1,2}|two|three|four|five|six|seven|eight)\s{1,3}){0,5}"
+_COUNTED = rf"\b{_COUNT}\s{{1,3}}{_MIDDLE}{_SOMEBODY}\b"
+_COUNTED_RE = re.compile(_COUNTED, re.IGNORECASE)
+_COMPANY_RE = re.compile(
+    rf"{_COUNTED}|\bunanim(?:ous|ity)\b|\boutnumbered\b"
+    r"|\b(?:the|a|clear) (?:majority|minority|consensus) "
+    r"(?:here|agrees?|holds?|says?|thinks?|view|opinion|stance|position|is)\b"
+    r"|\b(?:everyone|everybody|nobody|no one) (?:else|agrees|holds|disagrees)\b|\b(?:we|they) all agree\b"
+    r"|\b\d{1,3}\s?(?:%|percent|per cent)\s{1,3}(?:confident|sure|certain|confidence|certainty)\b"
+    r"|\bconfiden(?:ce|t)\b[^.\n]{0,20}?\b\d{1,3}\s?(?:%|percent|/\s?10)",
+    re.IGNORECASE,
+)
+_FENCE_RE = re.compile(r"</?(?:dispute|stance|own|ledger|argument)\b[^>\n]{0,80}?(?:\b(?:n|id)\s?=|>)", re.IGNORECASE)
+
+
+def anonymous(text: str) -> str:
+    """The text without letters of answers, without hidden text and self-naming, and on one line.
+
+    Sentences that claim company (how many agree, how sure somebody is) are left out: they are no arguments, members
+    follow them all the same, and a member that writes one cannot even know (Yao et al. 2025, arXiv:2509.23055).
+    """
+    text = _LETTERED_RE.sub(_unlettered, clean_answer(text))
+    kept = (text[start:end] for start, end in split_sentences(text))
+    return " ".join(" ".join(sentence for sentence in kept if not _COMPANY_RE.search(sentence)).split())
+
+
+def unnamed(text: str) -> str:
+    """A judge's words for a topic or a stance, without letters and counts, on one line."""
+    text = _LETTERED_RE.sub(_unlettered, clean_answer(text))
+    return " ".join(_COUNTED_RE.sub("some answers", text).split())
+
+
+def steering_in(texts: Iterable[str], *, prompt: str) -> tuple[str, ...]:
+    """Passages of a rebuttal that speak to a judge, or that imitate the marks of our prompts."""
+    found: dict[str, None] = {}
+    for text in texts:
+        found.update(dict.fromkeys(storable(flag.quote) for flag in scan(text, prompt=prompt)))
+        found.update(dict.fromkeys(storable(match[0]) for match in _FENCE_RE.finditer(text[:20_000])))
+    return tuple(found)[:8]
+
+
+def _unlettered(match: re.Match[str]) -> str:
+    return "other answers" if len(match["letters"]) > 1 else "another answer"
+
+
+class StanceNames:
+    """The words of a stance for its label, in prose that people will read. `labels`: stance id to label."""
+
+    def __init__(self, labels: Mapping[str, str], disputes: Sequence[Dispute]) -> None:
+        stances = {stance.id: stance for dispute in disputes for stance in dispute.stances}
+        self._words = {label.upper(): _quoted(stances[one]) for one, label in labels.items() if one in stances}
+        found = "|".join(re.escape(label) for label in sorted(self._words, key=len, reverse=True))
+        self._prose_re = re.compile(
+            rf"(?:\b(?:the )?(?:stance|label) )?`?\b(?P<label>{found or '(?!)'})\b`?", re.IGNORECASE
+        )
+
+    def prose(self, text: str) -> str:
+        return self._prose_re.sub(lambda match: self._words[match["label"].upper()], storable(text))
+
+
+def _quoted(stance: LedgerStance) -> str:
+    words = stance.text.rstrip(". ")
+    short = words if len(words) <= STANCE_QUOTED_CHARS else f"{words[:STANCE_QUOTED_CHARS].rstrip()}…"
+    return f"“{short}”"
+
+
+class RulingNames:
+    """Letters for the labels of answers, words for those of stances, in a ruling's prose.
+
+    `labels`: of a ruling, so letter or stance id to label.
+    """
+
+    def __init__(self, labels: Mapping[str, str], disputes: Sequence[Dispute]) -> None:
+        ids = {stance.id for dispute in disputes for stance in dispute.stances}
+        self._stances = StanceNames({one: label for one, label in labels.items() if one in ids}, disputes)
+        self._answers = Names({one: label for one, label in labels.items() if one not in ids})
+
+    def prose(self, text: str) -> str:
+        return self._answers.prose(self._stances.prose(text))
