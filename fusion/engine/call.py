@@ -14,6 +14,7 @@ import traceback
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from io import StringIO
 from typing import Literal
 from uuid import uuid4
 
@@ -204,7 +205,7 @@ class _Reply:
     started: float
     on_text: OnText | None = None
     on_reasoning: OnText | None = None
-    pieces: list[str] = field(default_factory=list)
+    written: StringIO = field(default_factory=StringIO)  # far smaller than a list of very many tokens
     reasoning_chars: int = 0
     usage: Usage | None = None
     finish: Finish | None = None
@@ -214,7 +215,7 @@ class _Reply:
         match chunk:
             case TextDelta(text):
                 self._token_came()
-                self.pieces.append(text)
+                self.written.write(text)
                 if self.on_text is not None:
                     self.on_text(text)
             case ReasoningDelta(text):
@@ -235,7 +236,7 @@ class _Reply:
         failure: Failure | None = None,
         error: ProviderError | None = None,
     ) -> CallResult:
-        text = "".join(self.pieces)
+        text = self.written.getvalue()
         unanswered = self.first_token_at is None
         return CallResult(
             status=status,
@@ -277,14 +278,14 @@ def _finished(endpoint: Endpoint, request: CompletionRequest, reply: _Reply) -> 
 def _cut(request: CompletionRequest, reply: _Reply, *, failure: Failure, error: ProviderError | None) -> CallResult:
     if isinstance(error, ProviderRefused):
         return reply.result(request, status="refused", failure=failure, error=error)
-    return reply.result(request, status="truncated" if reply.pieces else "failed", failure=failure, error=error)
+    return reply.result(request, status="truncated" if reply.written.tell() else "failed", failure=failure, error=error)
 
 
 def _out_of_time(endpoint: Endpoint, reply: _Reply) -> Failure:
     waited = asyncio.get_running_loop().time() - reply.started
     if waited <= 0:
         return Failure(ProviderTimeout.code, f"{endpoint.name} was not asked: the time for it was over.")
-    done = "was still writing" if reply.pieces else "had not begun to answer"
+    done = "was still writing" if reply.written.tell() else "had not begun to answer"
     return Failure(ProviderTimeout.code, f"{endpoint.name} {done} when its time ended after {waited:.3g} s.")
 
 

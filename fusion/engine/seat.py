@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from io import StringIO
 
 from fusion.engine.call import Caller, CallResult
 from fusion.engine.controls import Controls
@@ -32,7 +33,7 @@ class Seat:
     state: AnswerState = AnswerState.WAITING
     answer: Answer | None = None
     calls: int = 0
-    pieces: list[str] = field(default_factory=list)
+    written: StringIO = field(default_factory=StringIO)
     reasoning_chars: int = 0
     asked_at: float = 0.0
     first_token_at: float | None = None
@@ -44,11 +45,11 @@ class Seat:
     def begin(self) -> None:
         """Forget an earlier ask."""
         self.state, self.answer = AnswerState.WAITING, None
-        self.pieces, self.reasoning_chars, self.first_token_at = [], 0, None
+        self.written, self.reasoning_chars, self.first_token_at = StringIO(), 0, None
 
     def interrupted(self) -> Answer:
         """What there is when the run is cancelled in mid-answer."""
-        return self._measured(AnswerState.INTERRUPTED, text="".join(self.pieces))
+        return self._measured(AnswerState.INTERRUPTED, text=self.written.getvalue())
 
     def answered(self, result: CallResult) -> Answer:
         state = answer_state(result)
@@ -135,11 +136,11 @@ class Asker:
     async def _call(self, seat: Seat, deadline: float) -> CallResult:
         def on_text(text: str) -> None:
             seat.token_came(AnswerState.STREAMING)
-            seat.pieces.append(text)
+            seat.written.write(text)
             self.emit(AnswerGrew(seat.letter, text))
 
         def on_reasoning(text: str) -> None:
-            seat.token_came(AnswerState.STREAMING if seat.pieces else AnswerState.THINKING)
+            seat.token_came(AnswerState.STREAMING if seat.written.tell() else AnswerState.THINKING)
             seat.reasoning_chars += len(text)
             self.emit(ReasoningGrew(seat.letter, text))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -11,11 +11,16 @@ import orjson
 from fusion.engine.types import Chunk, Finish, FinishReason, ReasoningDelta, TextDelta
 from fusion.errors import ProviderMalformed, ProviderStreamCut
 from fusion.providers.connection import Connection
-from fusion.providers.failures import error_in, read_error, upstream_error
+from fusion.providers.failures import ErrorWords, error_in, read_error, read_error_body, upstream_error
+from fusion.providers.redaction import clean_words, shorten
 from fusion.providers.thinking import SurrogateJoiner, ThinkSplitter
 from fusion.providers.usage import read_usage
 
-MAX_TEXT_CHARS = 8_000_000
+MAX_TEXT_CHARS = 3_000_000
+LARGE_BYTES = 256 * 1024  # no chunk of a real stream comes near it; what is larger is handled with care for memory
+SLICE_CHARS = 64 * 1024
+_MAX_STRINGS = 10_000
+_MAX_STRUCTURE_BYTES = 64 * 1024
 
 _REASONS = {
     **dict.fromkeys(("stop", "end_turn", "eos", "eos_token", "stop_sequence", "completed", "end"), FinishReason.STOP),
@@ -61,9 +66,12 @@ class ChunkReader:
         if self.is_done:
             return []
         self.has_payloads = True
-        if payload.strip() == b"[DONE]":
-            self.is_done = True
-            return []
+        match payload.strip():
+            case b"[DONE]":
+                self.is_done = True
+                return []
+            case b"":  # some keep a connection alive with it
+                return []
         chunk = self._parse(payload)
         if chunk is None:
             return []
@@ -82,6 +90,21 @@ class ChunkReader:
         except ProviderMalformed:
             return []
 
+    def end_by(self, stray: bytes, *, was_stream: bool) -> None:
+        """The body is over, and `stray` was in it without being an event. Raises what that means, if anything.
+
+        Servers that fail in mid-stream write their error as it is, in plain words or as JSON.
+        """
+        if self.has_reason or self.is_done:
+            return
+        words, parsed = read_error_body(stray), self._loaded(stray)
+        if isinstance(parsed, dict) and error_in(parsed) is not None:
+            raise upstream_error(self._connection, self._model_id, words)
+        if not was_stream:
+            raise self._no_chunk(stray)
+        if words.message:
+            raise ProviderStreamCut(self._quoting(self._cut_sentence, words))
+
     def held_back(self) -> list[Chunk]:
         """Text that waited for its other half, then the usage; what is left to tell however the stream ended."""
         found: list[Chunk] = list(self._thinking.feed(self._visible.finish()))
@@ -96,23 +119,49 @@ class ChunkReader:
         """The end mark. Raises ProviderStreamCut when there was none."""
         reason = self._reason
         if reason is None and not self.is_done:
-            raise ProviderStreamCut(
-                f"{self._connection.label} ended the stream of {self._model_id} before the answer was complete."
-            )
+            raise ProviderStreamCut(self._cut_sentence)
         if self._refusing:
             reason = FinishReason.REFUSED
         return Finish(reason or FinishReason.STOP, upstream_model=self._upstream_model, upstream_id=self._upstream_id)
 
+    @property
+    def _cut_sentence(self) -> str:
+        when = "was complete" if self.has_output else "began"
+        return f"{self._connection.label} ended the stream of {self._model_id} before the answer {when}."
+
     def _parse(self, payload: bytes) -> Mapping[str, Any] | None:
-        try:
-            chunk = orjson.loads(payload)
-        except orjson.JSONDecodeError:
-            chunk = self._parse_leniently(payload)
+        chunk = self._loaded(payload)
+        if isinstance(chunk, list) and len(chunk) == 1:
+            chunk = chunk[0]  # Google wraps its errors so
         if isinstance(chunk, dict):
             return chunk
         if self.has_reason:
             return None
-        raise ProviderMalformed(f"{self._connection.label} sent something that is not a completion: check its address.")
+        raise self._no_chunk(payload)
+
+    def _loaded(self, payload: bytes) -> object:
+        """The parsed payload; None when it is no JSON, or would be too large in memory."""
+        is_large = len(payload) > LARGE_BYTES
+        if is_large and _is_mostly_structure(payload):
+            return None
+        try:
+            parsed: object = orjson.loads(payload)
+        except orjson.JSONDecodeError:
+            return None if is_large else self._parse_leniently(payload)
+        return parsed
+
+    def _no_chunk(self, payload: bytes) -> ProviderMalformed:
+        label = self._connection.label
+        sentence = f"{label} sent something that is not a completion: check its address."
+        if self.has_output:
+            sentence = f"{label} broke off with something that is not part of an answer."
+        if payload.lstrip()[:1] in (b"{", b"["):  # half a chunk tells a person nothing
+            return ProviderMalformed(sentence)
+        return ProviderMalformed(self._quoting(sentence, read_error_body(payload[:LARGE_BYTES])))
+
+    def _quoting(self, sentence: str, words: ErrorWords) -> str:
+        said = clean_words(words.message, self._connection.api_key)
+        return shorten(f"{sentence} It said: “{said}”") if said else sentence
 
     def _parse_leniently(self, payload: bytes) -> object:
         """Half surrogates, NaN and broken UTF-8 are refused by the fast parser, but they do occur."""
@@ -123,7 +172,7 @@ class ChunkReader:
         return parsed
 
     def _take_facts(self, chunk: Mapping[str, Any], payload: bytes) -> None:
-        if chunk.get("usage"):
+        if chunk.get("usage") and len(payload) <= LARGE_BYTES:
             self._usage_payload = payload  # read once, at the end: some send a running count with every chunk
         if self._upstream_id is None:
             self._upstream_id = _name(chunk.get("id"))
@@ -152,18 +201,22 @@ class ChunkReader:
         self._reason = _REASONS.get(reason.lower(), FinishReason.OTHER)
 
     def _show(self, text: str) -> Iterator[TextDelta | ReasoningDelta]:
-        self._count(text)
-        yield from self._thinking.feed(self._visible.feed(text))
+        for piece in self._counted(text):
+            yield from self._thinking.feed(self._visible.feed(piece))
 
     def _hide(self, text: str) -> Iterator[ReasoningDelta]:
-        self._count(text)
-        if text := self._hidden.feed(text):
-            yield ReasoningDelta(text)
+        for piece in self._counted(text):
+            if whole := self._hidden.feed(piece):
+                yield ReasoningDelta(whole)
 
-    def _count(self, text: str) -> None:
+    def _counted(self, text: str) -> Iterable[str]:
+        """`text` in pieces of a sane size: one wide character makes Python keep a whole string four bytes wide."""
         self._chars += len(text)
         if self._chars > MAX_TEXT_CHARS:
             raise ProviderMalformed(f"{self._connection.label} sent more text than any answer may have; it was cut.")
+        if len(text) <= SLICE_CHARS:
+            return (text,)
+        return (text[start : start + SLICE_CHARS] for start in range(0, len(text), SLICE_CHARS))
 
 
 def _choices(chunk: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -202,6 +255,17 @@ def _content(content: object) -> Iterator[tuple[str, bool]]:
             [entry.get("text") for entry in inner if isinstance(entry, dict)] if isinstance(inner, list) else [inner]
         )
         yield from ((piece, hidden) for piece in pieces if isinstance(piece, str) and piece)
+
+
+def _is_mostly_structure(payload: bytes) -> bool:
+    """Whether a large payload holds far more JSON values than a chunk has.
+
+    An empty list takes some 80 bytes of memory and three of a payload; text takes about as many as it has.
+    """
+    bare = payload.replace(b"\\\\", b"").replace(b'\\"', b"")
+    if bare.count(b'"') > 2 * _MAX_STRINGS:
+        return True
+    return sum(map(len, bare.split(b'"')[::2])) > _MAX_STRUCTURE_BYTES
 
 
 def _name(value: object) -> str | None:

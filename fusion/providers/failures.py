@@ -37,6 +37,7 @@ from fusion.providers.redaction import clean_words, shorten
 # What httpx and the sockets under it can raise.
 TRANSPORT_FAULTS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, UnicodeError)
 
+_ERRNO = re.compile(r"\[Errno -?\d+\] ")
 _MAX_DEPTH = 6
 _MAX_WORDS = 4000
 
@@ -85,7 +86,8 @@ def read_error_body(body: bytes) -> ErrorWords:
     except (ValueError, RecursionError):
         if text[:1] == "<" or "<html" in text[:500].lower():
             return ErrorWords(everything=_title(text))
-        return ErrorWords(message=text[:_MAX_WORDS], everything=text[:_MAX_WORDS])
+        is_cut_json = text[:1] in ("{", "[")  # tells a person nothing, but may hold a telling code
+        return ErrorWords(message="" if is_cut_json else text[:_MAX_WORDS], everything=text[:_MAX_WORDS])
     return read_error(parsed)
 
 
@@ -131,7 +133,7 @@ def upstream_error(
 
 def transport_error(connection: Connection, exc: Exception, *, started: bool) -> ProviderError:
     """The error that a failed connection means; `started`: the reply had begun."""
-    label, why = connection.label, clean_words(str(exc), connection.api_key)
+    label, why = connection.label, _ERRNO.sub("", clean_words(str(exc), connection.api_key))
     if isinstance(exc, httpx.PoolTimeout):
         return ProviderTimeout(f"Too many connections are open to ask {label} now: ask again in a moment.")
     if isinstance(exc, httpx.TimeoutException) and not isinstance(exc, httpx.ConnectTimeout):
@@ -140,6 +142,10 @@ def transport_error(connection: Connection, exc: Exception, *, started: bool) ->
         return ProviderBadRequest(f"{label} cannot be asked as it is set up: check its address and key. ({why})")
     if started:
         return ProviderStreamCut(f"The connection to {label} broke before the answer was complete. ({why})")
+    if _is_no_http(exc):
+        return ProviderMalformed(
+            f"{label} answered with something that cannot be read as HTTP: check its address. ({why})"
+        )
     address = clean_words(connection.base_url, connection.api_key)
     cause, way_out = _why_unreachable(exc) or (
         shorten(why, 120),
@@ -157,6 +163,8 @@ def _why_unreachable(exc: BaseException) -> tuple[str, str] | None:
                 return "no such host was found", "check the address and that this machine is online"
             case ConnectionRefusedError():
                 return "nothing answers there", "check the address, its port, and that it is running"
+            case httpx.ReadError() | httpx.RemoteProtocolError():
+                return "it hung up without an answer", "check the address, that it is running, and ask again"
             case ssl.SSLCertVerificationError():
                 reason = f"its certificate is not trusted: {fault.verify_message or fault.reason}"
                 return (
@@ -167,6 +175,12 @@ def _why_unreachable(exc: BaseException) -> tuple[str, str] | None:
                 return "it does not speak https there", "write the address with http://, or with another port"
         fault = fault.__cause__ or fault.__context__
     return None
+
+
+def _is_no_http(exc: Exception) -> bool:
+    """The server spoke another language, so that asking again will not help: h11 complained, not httpcore itself."""
+    below = exc.__cause__ if isinstance(exc, httpx.RemoteProtocolError) else None
+    return below is not None and (below.__cause__ or below.__context__) is not None
 
 
 def retry_after_s(headers: Mapping[str, str], now_s: float) -> float | None:

@@ -25,7 +25,7 @@ from fusion.providers.failures import (
     upstream_error,
 )
 from fusion.providers.presets import PRESETS
-from fusion.providers.reply import ReadLimits, Reply
+from fusion.providers.reply import ReadLimits, Reply, is_compressed
 from fusion.providers.request_body import completion_body, lesson_of, remember_quirks, remembered_quirks
 
 MAX_REASKS = 3
@@ -115,8 +115,11 @@ class OpenAIChatProvider:
         return headers
 
     async def _error_words(self, response: httpx.Response) -> ErrorWords:
-        """What the error body says, as far as it comes in time; then the response is closed."""
+        """What the error body says, as far as it comes in time and can be read; then the response is closed."""
         body = bytearray()
+        if is_compressed(response):
+            await response.aclose()
+            return ErrorWords()
         try:
             async with asyncio.timeout(self._limits.error_s):
                 async for piece in response.aiter_raw():

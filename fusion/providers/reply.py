@@ -16,7 +16,7 @@ from fusion.providers.chunks import ChunkReader
 from fusion.providers.connection import Connection
 from fusion.providers.failures import TRANSPORT_FAULTS, transport_error
 from fusion.providers.network import PacedStream
-from fusion.providers.sse import SSEParser
+from fusion.providers.sse import MAX_EVENT_BYTES, SSEParser
 
 DRAIN_S = 0.02  # after [DONE]: the end of the body is all but here, and with it the connection can be used again
 
@@ -26,8 +26,9 @@ class ReadLimits:
     """How long and how much of a reply is read.
 
     `first_s`: to the first piece of text or reasoning; `idle_s`: between two reads after it; `tail_s`: for usage and
-    the end mark after the finish reason; `error_s` and `error_bytes`: for an error body. The request's own `timeout_s`
-    bounds everything together. `pace_s`: the least time between two reads once text flows (see `network.py`).
+    the end mark after the finish reason; `error_s` and `error_bytes`: for an error body; `stream_bytes` and
+    `document_bytes`: of a reply that comes as a stream, or whole. The request's own `timeout_s` bounds everything
+    together. `pace_s`: the least time between two reads once text flows (see `network.py`).
     """
 
     first_s: float = 300.0
@@ -36,6 +37,7 @@ class ReadLimits:
     error_s: float = 5.0
     error_bytes: int = 64 * 1024
     stream_bytes: int = 64 * 1024 * 1024
+    document_bytes: int = MAX_EVENT_BYTES
     pace_s: float = 0.05
 
 
@@ -56,6 +58,7 @@ class Reply:
         self._limits = limits
         self._deadline = deadline
         self._loop = asyncio.get_running_loop()
+        self._first_by = self._loop.time() + limits.first_s
         self._pieces = cast(AsyncGenerator[bytes, None], response.aiter_raw())
         self._events = SSEParser()
         network = response.extensions.get("network_stream")
@@ -99,7 +102,7 @@ class Reply:
                 pass
 
     def _check_headers(self) -> None:
-        if self._response.headers.get("content-encoding", "identity").lower() not in ("", "identity"):
+        if is_compressed(self._response):
             raise ProviderMalformed(f"{self._label} sent a compressed reply, which was not asked for; it was not read.")
         if self._kind in ("text/html", "application/xhtml+xml"):
             raise ProviderMalformed(f"{self._label} answered with a web page: check its address.")
@@ -113,7 +116,8 @@ class Reply:
             self.is_over = True
             for payload in self._events.finish():
                 self._found += self.reader.feed_tail(payload)
-            self._check_was_stream()
+            was_stream = self.reader.has_payloads or self._kind == "text/event-stream"
+            self.reader.end_by(self._events.stray, was_stream=was_stream)
         self._adapt()
 
     async def _read_document(self) -> None:
@@ -121,16 +125,20 @@ class Reply:
         document = bytearray()
         while piece := await self._read_piece():
             document += piece
+            if len(document) > self._limits.document_bytes:
+                raise ProviderMalformed(f"{self._label} sent a reply that is larger than allowed; it was not read.")
         self.is_over = True
-        self._found = self.reader.feed(bytes(document))
+        payload = bytes(document)
+        document.clear()
+        self._found = self.reader.feed(payload)
         if not self.reader.has_choices:
             raise ProviderMalformed(f"{self._label} sent something that is not a completion: check its address.")
         self.reader.is_done = True
 
     async def _read_piece(self) -> bytes:
         """The next bytes, empty at the end. A fault after the finish reason counts as the end: the text is whole."""
-        patience = self._limits.idle_s if self.reader.has_output else self._limits.first_s
-        until = min(self._deadline, self._loop.time() + patience)
+        patient_until = self._loop.time() + self._limits.idle_s if self.reader.has_output else self._first_by
+        until = min(self._deadline, patient_until)
         try:
             if self._network is None:
                 async with asyncio.timeout_at(until):
@@ -170,6 +178,7 @@ class Reply:
         if self._network is not None:
             self._network.pace_s = pace_s
 
-    def _check_was_stream(self) -> None:
-        if not self.reader.has_payloads and self._kind != "text/event-stream":
-            raise ProviderMalformed(f"{self._label} sent something that is not a completion: check its address.")
+
+def is_compressed(response: httpx.Response) -> bool:
+    """Whether the body is packed in a way that we did not ask for. It is never unpacked: it may be a bomb."""
+    return response.headers.get("content-encoding", "identity").lower() not in ("", "identity")

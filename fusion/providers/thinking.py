@@ -6,6 +6,7 @@ from fusion.engine.types import ReasoningDelta, TextDelta
 
 _OPEN = "<think>"
 _CLOSE = "</think>"
+_MAX_INDENT = 1000  # characters; what begins with more white space is no block
 
 
 class ThinkSplitter:
@@ -47,7 +48,7 @@ class ThinkSplitter:
         text = self._held.lstrip()
         if text.startswith(_OPEN):
             self._state, self._held = "inside", text[len(_OPEN) :]
-        elif not _OPEN.startswith(text):
+        elif not _OPEN.startswith(text) or len(self._held) > _MAX_INDENT:
             self._state = "text"
 
     def _inside(self) -> list[TextDelta | ReasoningDelta]:
