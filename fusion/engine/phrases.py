@@ -85,8 +85,9 @@ _ENGLISH = (
     _phrase(
         "overrides_instructions",
         r"\b(?:ignore|disregard|forget|override|bypass)\s{1,3}(?:\w{1,12}\s{1,3}){0,3}"
-        r"(?:previous|prior|above|preceding|earlier|foregoing|other|rubric|system)\s{1,3}(?:\w{1,15}\s{1,3}){0,2}"
-        r"(?:instructions?|prompts?|rules?|rubrics?|criteria|answers?|responses?|directions?|messages?|context|candidates?)\b",
+        r"(?:(?:previous|prior|above|preceding|earlier|foregoing|rubric|system)\s{1,3}(?:\w{1,15}\s{1,3}){0,2}"
+        r"(?:instructions?|prompts?|rules?|rubrics?|criteria|answers?|responses?|directions?|messages?|context|candidates?)"
+        r"|other\s{1,3}(?:\w{1,15}\s{1,3}){0,2}(?:instructions?|answers?|responses?|candidates?|submissions?))\b",
         "ignore|disregard|forget|override|bypass",
     ),
     _phrase(
@@ -108,7 +109,7 @@ _ENGLISH = (
         "asks_for_choice",
         rf"\b{_OURS}\s{{1,3}}(?:\w{{1,12}} )?{_WORK}\s{{1,3}}"
         r"(?:is|should be|must be|deserves|has to be|wins|ought to be)\s{1,3}"
-        r"(?:clearly |obviously |by far |rated |ranked |the |an? |to be |to win |declared |chosen ){0,4}"
+        r"(?:clearly |obviously |by far |rated |ranked |the |an? |to |be |declared |chosen ){0,5}"
         r"(?:best|winner|win|highest|chosen|selected|preferred|superior|perfect score|full marks|10/10|5/5)\b",
         _WORKS,
         "best|win|highest|chosen|selected|preferred|superior|perfect|full|10/10|5/5",
@@ -139,7 +140,7 @@ _ENGLISH = (
         "disparages_others",
         r"\b(?:all |the |every |any )?other\s{1,3}(?:answers?|responses?|candidates?|submissions?|models?)\b[^\n.]{0,40}?"
         r"\b(?:plagiari[sz]ed|disqualified|ranked (?:last|lower|below)|penali[sz]ed|hallucinat\w{1,5}|fabricated"
-        r"|(?:score|scored|given|receive|deserve)s?\s{1,3}(?:a |an )?(?:0|1|zero|one|lowest|low)\b|fatal(?:ly)? flaw\w{0,3})",
+        r"|(?:score|scored|given|receive|deserve)s?\s{1,3}(?:a |an |the )?(?:0|1|zero|one|lowest|low)\b|fatal(?:ly)? flaw\w{0,3})",
         "other",
         "plagiari|disqualified|ranked|penali|hallucinat|fabricated|score|given|receive|deserve|fatal",
     ),
@@ -164,13 +165,12 @@ _ENGLISH = (
 _MARKS = (
     _phrase(
         "fake_fence",
-        r"</?(?:answer|question|base|patch)\b[^>\n]{0,80}?\b(?:n|id)\s?="
-        r"|</(?:answer|question|base|patch)\s?>\s{0,9}<",
+        r"</?(?:answer|question|base|patch)\b[^>\n]{0,80}?\b(?:n|id)\s?=",
         "<",
     ),
     _phrase(
         "fake_fence",
-        r"</(?:question|answer|base|patch)\s?>(?=[^\n]{0,40}(?:\n[^\n]{0,80}){0,2}\b(?:judge|grader|winner)\b)",
+        r"</(?:question|answer|base|patch)\s?>[\s\S]{0,160}?\b(?:judge|grader|winner)\b",
         "</",
     ),
     _phrase("fake_fence", r"\[\[(?:b|c\d{1,3})\]\]", "[["),

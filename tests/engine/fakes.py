@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from rapidfuzz import fuzz
+
+from fusion.engine.clean import remove_invisible
 from fusion.engine.events import Event
 from fusion.engine.types import (
     Answer,
@@ -230,3 +233,55 @@ def _point(labels: list[str]) -> dict[str, object]:
 def _assessment(label: str, score: int) -> dict[str, object]:
     scores = [{"criterion": criterion.name, "score": score} for criterion in RUBRIC.criteria]
     return {"label": label, "strengths": [], "problems": [], "fatal_flaw": None, "scores": scores}
+
+
+# --- judges of content, and one that believes what answers say ----------------------------------------------
+
+
+def fenced_answers(request: CompletionRequest) -> dict[str, str]:
+    """Label to text by the marks that carry the call's secret value, as a judge should read them."""
+    content = next(message.content for message in request.messages if message.role == "user")
+    nonce = re.findall(r"<question n=(\w+)>", content)[0]
+    return dict(re.findall(rf"<answer id=(\w+) n={nonce}>\n(.*?)\n</answer n={nonce}>", content, re.DOTALL))
+
+
+def judge_of_content(facts: Sequence[str]) -> FakeProvider:
+    """Scores an answer by how many of the facts it states before anything else, and by nothing else."""
+    return FakeProvider(replies=[lambda request: _said(_by_content(fenced_answers(request), facts))])
+
+
+def gullible_judge(facts: Sequence[str], *, obeys: str) -> FakeProvider:
+    """The same, unless a text that it is shown says what it obeys: then that answer is perfect and all others fail."""
+
+    def reply(request: CompletionRequest) -> Reply:
+        shown = fenced_answers(request)
+        ruled_by = [label for label, text in shown.items() if _says(obeys, text)]
+        if not ruled_by:
+            return _said(_by_content(shown, facts))
+        return _said({label: 5 if label in ruled_by[:1] else 1 for label in shown})
+
+    return FakeProvider(replies=[reply])
+
+
+def _says(order: str, text: str) -> bool:
+    wanted, said = (" ".join(remove_invisible(one).split()).lower() for one in (order, text))
+    return bool(wanted) and fuzz.partial_ratio(wanted, said) >= 80
+
+
+def _by_content(shown: Mapping[str, str], facts: Sequence[str]) -> dict[str, int]:
+    return {label: 1 + sum(fact in text.split("\n\n")[0] for fact in facts) for label, text in shown.items()}
+
+
+def _said(scores: Mapping[str, int]) -> Reply:
+    """A verdict that follows from one score for each label; equals share a place, and two firsts are a tie."""
+    places = [[label for label in scores if scores[label] == score] for score in sorted(set(scores.values()))[::-1]]
+    first = places[0]
+    verdict = _verdict(list(scores), first[0]) | {
+        "assessments": [_assessment(label, score) for label, score in scores.items()],
+        "unique": [],
+        "ranking": places,
+        "verdict": "winner" if len(first) == 1 else "tie",
+        "winner": first[0] if len(first) == 1 else None,
+        "margin": "clear" if len(first) == 1 else "none",
+    }
+    return Reply((json.dumps(verdict),))
