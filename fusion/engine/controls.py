@@ -100,7 +100,7 @@ class Controls:
         return self._steer(else_restore=before)
 
     def retry_member(self, letter: str) -> bool:
-        """Ask a failed, stopped or empty member once more; after the panel closed, its answer counts as late."""
+        """Ask a member that gave nothing to judge once more; after the panel closed, its answer counts as late."""
         if self._ended or self._all_stopped or self._panel is None:
             return False
         was_stopped = letter in self._stopped_letters

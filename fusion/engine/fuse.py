@@ -78,7 +78,7 @@ class _Run:
         if self.plan.given_judgement is not None:
             return await self._finished(self.plan.given_judgement)
         if not self.answers:
-            return Outcome(RunState.FAILED, sentences.nobody_answered(self.plan, self.panel.ended_answers()))
+            return self._nobody()
         if len(self.answers) == 1:
             return self._single(self.answers[0])
         return await self._fused()
@@ -141,6 +141,13 @@ class _Run:
         answers = self.panel.ended_answers()
         if any(answer.state.is_usable for answer in answers):
             return Outcome(RunState.ANSWERED)
+        return self._nobody()
+
+    def _nobody(self) -> Outcome:
+        """There is nothing to judge: because a person stopped somebody, or because all members failed."""
+        answers = self.panel.ended_answers()
+        if any(answer.state is AnswerState.STOPPED for answer in answers):
+            return Outcome(RunState.CANCELLED)
         return Outcome(RunState.FAILED, sentences.nobody_answered(self.plan, answers))
 
     def _without_verdict(self) -> Outcome:

@@ -20,8 +20,6 @@ from fusion.engine.types import Answer, AnswerState, Plan
 
 Reason = Literal["all_ended", "grace_over", "asked", "deadline", "stopped"]
 
-ASKED_AGAIN = frozenset({AnswerState.FAILED, AnswerState.STOPPED, AnswerState.EMPTY})
-
 UNWIND_S = CLOSE_S + 0.5  # after the deadline; a provider that will not be ended even then is not waited for
 
 
@@ -96,7 +94,7 @@ class Panel:
 
     def ask_again(self, letter: str) -> bool:
         seat = self.seats.get(letter)
-        if seat is None or seat.member.given is not None or seat.answer is None or seat.state not in ASKED_AGAIN:
+        if seat is None or seat.answer is None or seat.answer.state.is_usable or seat.answer in self.judged:
             return False
         now = asyncio.get_running_loop().time()
         deadline = self._deadline if self.reason is None else now + self._plan.limits.panel_s
@@ -149,7 +147,7 @@ class Panel:
         """Answers that were given count, but the wait is for those asked now: one of them must have ended."""
         if self._grace.ends_at is not None:
             return True
-        asked_ended = any(seat.answer is not None and seat.member.given is None for seat in self.seats.values())
+        asked_ended = any(seat.answer is not None and seat.is_asked for seat in self.seats.values())
         return asked_ended and len(self._usable()) >= self.quorum
 
     def _grace_is_over(self, now: float, waiting: tuple[Seat, ...]) -> bool:

@@ -33,6 +33,7 @@ class Seat:
     state: AnswerState = AnswerState.WAITING
     answer: Answer | None = None
     calls: int = 0
+    asks: int = 0
     written: StringIO = field(default_factory=StringIO)
     reasoning_chars: int = 0
     asked_at: float = 0.0
@@ -41,6 +42,11 @@ class Seat:
     @property
     def letter(self) -> str:
         return self.member.letter
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether its answer comes from this run: one that was given comes from an earlier one, until it is asked."""
+        return self.member.given is None or self.asks > 0
 
     def begin(self) -> None:
         """Forget an earlier ask."""
@@ -119,6 +125,7 @@ class Asker:
 
         Emits AnswerAsked, AnswerRetrying, ReasoningGrew and AnswerGrew. Raises nothing of the provider's.
         """
+        seat.asks += 1
         seat.asked_at = asyncio.get_running_loop().time()
         deadline = min(deadline, seat.asked_at + seat.member.timeout_s)
         self.emit(AnswerAsked(seat.letter))

@@ -18,7 +18,8 @@ from fusion.models.pool import Mode
 from fusion.runs.briefs import Brief, brief_of, check_in_flight, mode_of, queue_execution
 from fusion.runs.dispatch import deliver_command, dispatch_run
 from fusion.runs.ending import end_queued, pending_of
-from fusion.runs.plan import KEPT_WHEN_RESUMED, check_usable, endpoint_facts, run_seed
+from fusion.runs.plan import KEPT_WHEN_RESUMED, check_usable, endpoint_facts, run_seed, todo_of
+from fusion.runs.selectors import run_with_rows
 from fusion.teams.rights import require_run_deleter, require_runner
 
 RESUMABLE = frozenset(
@@ -195,14 +196,30 @@ def _known_letter(run: Run, letter: str) -> str:
 
 
 def retry_answer(*, run: Run, person: User, letter: str) -> None:
-    """Ask one member again. In flight: at once; after the end: that member alone, the final is marked out of date."""
+    """Ask one member again. In flight: at once; after the end: that member alone, the final is marked out of date.
+
+    Raises RunStateConflict in flight for one that has answered, is being asked, or cannot come into what is judged.
+    """
     require_runner(person, run.team)
     letter = _known_letter(run, letter)
     run.refresh_from_db(fields=["state"])
     if run.is_in_flight:
+        _check_can_be_asked_now(run, letter)
         _command(run, person, "retry", letter)
     else:
         _ask_anew(run, person, letter)
+
+
+def _check_can_be_asked_now(run: Run, letter: str) -> None:
+    """Raises RunStateConflict, with what to do instead, for an answer that cannot be asked anew in mid-run."""
+    state = AnswerState(run.answers.get(letter=letter, is_current=True).state)
+    if state.is_usable:
+        raise RunStateConflict(f"{letter} has answered. It can be asked again once this run has ended.")
+    if not state.is_final and state is not AnswerState.WAITING:
+        raise RunStateConflict(f"{letter} is being asked right now. Wait for its answer, or stop it first.")
+    loaded, execution = run_with_rows(run.pk), pending_of(run)
+    if execution.kind == RunExecution.Kind.REJUDGE or todo_of(loaded, execution).judgement is not None:
+        raise RunStateConflict(f"The answers are being judged as they are. {letter} can be asked once this has ended.")
 
 
 def resume_run(*, run: Run, person: User) -> None:

@@ -179,6 +179,18 @@ async def test_nobody_answering_fails_with_each_members_reason() -> None:
     assert run.end == RunEnded(RunState.FAILED, Failure("no_answers", message))
 
 
+async def test_a_run_that_lacks_every_answer_because_a_person_stopped_them_is_stopped_not_failed() -> None:
+    run = Run()
+    run.at(2, run.controls.stop_member, "B")
+    members = [
+        make_member("A", FakeProvider(), given=given_answer("A", "", AnswerState.STOPPED)),
+        make_member("B", FakeProvider("Par", "is", ttft=1, gap=60)),
+        make_member("C", FakeProvider(), given=given_answer("C", "", AnswerState.FAILED)),
+    ]
+    await run.through(make_plan(members=members, judges=[judge()]))
+    assert (run.end, run.after(RunEnded)) == (RunEnded(RunState.CANCELLED), 2)
+
+
 async def test_a_missed_quorum_is_judged_and_named() -> None:
     run = await through(FakeProvider("Paris"), FakeProvider("Lyon"), broken(), broken(), judges=[judge()])
     assert (run.state, list(run.why)) == (RunState.DONE, ["quorum_missed"])
@@ -208,6 +220,15 @@ async def test_refusals_of_everyone_are_judged() -> None:
     refusals = [FakeProvider(f"No, {word}.", finish=FinishReason.REFUSED) for word in ("Paris", "Lyon")]
     run = await through(*refusals, judges=[judge()])
     assert (run.state, run.final and run.final.text) == (RunState.DONE, "No, Paris.")
+
+
+async def test_what_is_being_judged_is_not_asked_again() -> None:
+    run = Run()
+    seen: list[bool] = []
+    members = [FakeProvider(f"No, {word}.", finish=FinishReason.REFUSED) for word in ("Paris", "Lyon")]
+    run.at(1.5, lambda: seen.append(run.controls.retry_member("A")))
+    await run.through(make_plan(*members, judges=[judge()]))
+    assert (seen, run.final and run.final.letter) == ([False], "A")
 
 
 async def test_a_run_of_answers_only_ends_without_judging() -> None:

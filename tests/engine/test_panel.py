@@ -480,6 +480,20 @@ async def test_a_stopped_member_can_be_asked_again_and_a_done_one_cannot() -> No
     assert [event.answer.state.value for event in sitting.log.of(AnswerEnded)] == ["stopped", "done", "done", "done"]
 
 
+@pytest.mark.parametrize(
+    "state", [AnswerState.FAILED, AnswerState.STOPPED, AnswerState.REFUSED, AnswerState.INTERRUPTED]
+)
+async def test_an_answer_that_an_earlier_run_left_without_use_can_be_asked_again(state: AnswerState) -> None:
+    sitting = Sitting()
+    seen: list[bool] = []
+    left = make_member("A", FakeProvider("Nice"), given=given_answer("A", "", state))
+    kept = make_member("B", FakeProvider("never"), given=given_answer("B", "Paris"))
+    sitting.at(2, lambda: seen.extend([sitting.controls.retry_member("A"), sitting.controls.retry_member("B")]))
+    await sitting.run(make_plan(members=[left, kept, make_member("C", FakeProvider("Lyon", ttft=5))]))
+    assert seen == [True, False]
+    assert (sitting.answer("A").text, sitting.closed.judged) == ("Nice", ("A", "B", "C"))
+
+
 async def test_asking_again_after_the_first_end_of_the_panel_does_not_spin_the_loop() -> None:
     """The grace has begun with one asked member's failure; retrying that member must not lose the grace's end."""
     sitting = Sitting()

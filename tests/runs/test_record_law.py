@@ -93,6 +93,7 @@ WAYS: dict[str, tuple[RunState, str, tuple[str, ...], dict[str, Any], Steer]] = 
     "stopped in writing": (RunState.CANCELLED, "merge", (QUICK, OTHER), SLOW_WRITER, stop_in_writing),
     "failed": (RunState.FAILED, "best-of", ("m-status401", "m-x-status401"), {}, nothing),
     "unjudged": (RunState.UNJUDGED, "best-of", (QUICK, OTHER), {"judge": DOWN}, nothing),
+    "unreadable": (RunState.UNJUDGED, "best-of", (QUICK, OTHER), {"judge": "m-j-tokens9"}, nothing),
     "anchor": (RunState.UNJUDGED, "best-of", (QUICK, OTHER), {"judge": DOWN, "on_judge_failure": "anchor"}, nothing),
     "single": (RunState.SINGLE, "best-of", (QUICK, "m-mute"), {}, nothing),
     "short": (
@@ -162,4 +163,25 @@ async def test_and_after_asking_one_answer_again(way: str, worker: Worker, upstr
         await db(services.stop_run)(run=run, person=person)
     stored = await ended(run, after=first)
     assert stored.answers["A"].attempt == 2
+    assert comparable(stored) == comparable(live_run(run).record)
+
+
+async def test_and_after_asking_and_stopping_members_of_a_stopped_run(
+    worker: Worker, upstream: Upstream, person: User
+) -> None:
+    """One is asked again, then beside it another that an earlier execution left unfinished; both are stopped."""
+    pool = await db(pool_of)(person, SLOW, SLOW)
+    run = await db(ask)(person, pool)
+    await stop_in_answers(run, person, worker)
+    await ended(run)
+    first = live_run(run)
+    await db(services.retry_answer)(run=run, person=person, letter="A")
+    await until(lambda: live_run(run) is not first and live_run(run).record.answers["A"].attempt == 2)
+    await until(lambda: live_run(run).record.answers["A"].text)
+    await db(services.retry_answer)(run=run, person=person, letter="B")
+    await until(lambda: live_run(run).record.answers["B"].attempt == 2)
+    for letter in "AB":
+        await db(services.stop_answer)(run=run, person=person, letter=letter)
+    stored = await ended(run, after=first)
+    assert (stored.state, [column.attempt for column in stored.answers.values()]) == (RunState.CANCELLED, [2, 2])
     assert comparable(stored) == comparable(live_run(run).record)

@@ -124,6 +124,35 @@ def test_a_letter_that_is_not_in_the_run_is_refused(person: User, pool: Pool) ->
         services.stop_answer(run=run, person=person, letter="H")
 
 
+@pytest.mark.parametrize(
+    ("state", "kind", "words"),
+    [
+        ("done", "complete", "A has answered"),
+        ("cut_off", "complete", "A has answered"),
+        ("streaming", "complete", "A is being asked right now"),
+        ("failed", "rejudge", "being judged as they are"),
+    ],
+)
+def test_an_answer_that_cannot_be_asked_in_mid_run_is_refused_with_what_to_do(
+    person: User, pool: Pool, state: str, kind: str, words: str
+) -> None:
+    run = factories.make_run(person, pool=pool, state=Run.State.RUNNING)
+    run.answers.update(state="done")
+    run.answers.filter(letter="A").update(state=state)
+    run.executions.update(kind=kind)
+    with pytest.raises(RunStateConflict, match=words):
+        services.retry_answer(run=run, person=person, letter="A")
+    assert not RunCommand.objects.exists()
+
+
+@pytest.mark.parametrize("state", ["failed", "stopped", "empty", "refused", "interrupted"])
+def test_an_answer_without_use_can_be_asked_again_in_mid_run(person: User, pool: Pool, state: str) -> None:
+    run = factories.make_run(person, pool=pool, state=Run.State.RUNNING)
+    run.answers.filter(letter="A").update(state=state)
+    services.retry_answer(run=run, person=person, letter="A")
+    assert RunCommand.objects.get().kind == "retry"
+
+
 def test_a_finished_run_has_nothing_to_resume(person: User, pool: Pool) -> None:
     run = factories.make_run(person, pool=pool)
     run.answers.update(state="done", text="x")
