@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from fusion.engine.sentences import rechecked
 from fusion.engine.types import Assessment, Contradiction, Final, FinalKind, Judgement, Point, Usage
 from fusion.live.record import AnswerRecord, CallRecord, RunRecord
 from fusion.runs.costs import run_cost_nanos, usd
@@ -115,12 +116,20 @@ def _verdict_head(judgement: Judgement) -> str:
         f"- **Chosen:** {judgement.chosen or 'none'}",
         f"- **Ranking:** {ranking_words(verdict.ranking)}",
         f"- **Judge:** {inline(judgement.judge)}, who saw anonymous answers in the order {', '.join(judgement.order)}",
-        f"- **Rationale:** {inline(verdict.rationale)}",
+        f"- **Rationale:** {_rationale(judgement)}",
     ]
     if verdict.notes.strip():
         facts.append(f"- **Notes:** {inline(verdict.notes)}")
+    if judgement.recheck is not None:
+        facts.append(f"- **Judged again:** {rechecked(judgement.recheck)}")
     facts += [f"- **Tries to steer the judge:** {note.letter}: “{inline(note.quote)}”" for note in verdict.integrity]
     return "\n".join(facts)
+
+
+def _rationale(judgement: Judgement) -> str:
+    if judgement.analysis_missing:
+        return "none; only the choice could be read from what the judge replied"
+    return inline(judgement.verdict.rationale)
 
 
 def ranking_words(ranking: Iterable[Iterable[str]]) -> str:

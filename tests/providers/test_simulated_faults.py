@@ -8,8 +8,22 @@ from dataclasses import replace
 
 import pytest
 
+from fusion.engine.controls import Controls
+from fusion.engine.events import JudgeEnded, JudgeFailed
+from fusion.engine.fuse import fuse
 from fusion.engine.rubrics import RUBRICS
-from fusion.engine.types import Chunk, CompletionRequest, Finish, FinishReason, ReasoningDelta, TextDelta, Usage
+from fusion.engine.types import (
+    Chunk,
+    CompletionRequest,
+    Endpoint,
+    Finish,
+    FinishReason,
+    Member,
+    ReasoningDelta,
+    RunState,
+    TextDelta,
+    Usage,
+)
 from fusion.engine.verdict import Reading, Sheet, read_verdict
 from fusion.errors import (
     ProviderAuthFailed,
@@ -29,8 +43,10 @@ from fusion.providers.connection import Connection
 from fusion.providers.problems import Problem
 from fusion.providers.simulated import PROBLEMS, SimulatedProvider
 from fusion.providers.simulated.faults import PAUSE_S, THINKING_S, Fault, Passing, split_fault
+from tests.engine.fakes import EventLog, make_plan
 from tests.providers.simulated_calls import (
     LABELS,
+    MEMBERS,
     answers_to,
     bundled,
     chunks_of,
@@ -213,3 +229,31 @@ async def test_a_judge_says_what_its_fault_wants_in_a_verdict_that_does_not_cont
     reading = read_verdict(reply, finish=FinishReason.STOP, sheet=sheet)
     assert isinstance(reading, Reading), reading
     assert (reading.verdict.verdict, reading.inconsistent) == (verdict, ())
+
+
+@pytest.mark.parametrize(
+    ("fault", "state", "path", "steps"),
+    [
+        (Fault.GARBLE_LONG, RunState.DONE, "winner_only", ["reask", "winner_only"]),
+        (Fault.GARBLE_ONCE, RunState.DONE, "reasked", ["reask"]),
+        (Fault.GARBLE, RunState.UNJUDGED, None, ["reask", "winner_only", "none"]),
+    ],
+)
+async def test_a_garbling_judge_leads_down_the_ladder(
+    fault: Fault, state: RunState, path: str | None, steps: list[str]
+) -> None:
+    provider = SimulatedProvider(speed=0)
+
+    def endpoint(model_id: str) -> Endpoint:
+        return Endpoint(f"sim:{model_id}", model_id, model_id, "Simulated", provider, context_tokens=64_000)
+
+    plan = make_plan(
+        members=[Member(letter, endpoint(model)) for letter, model in zip("ABC", MEMBERS, strict=False)],
+        prompt=QUESTION,
+    )
+    log = EventLog()
+    plan = replace(plan, judges=(endpoint(f"arbiter!{fault}"),), rubric=RUBRICS["general"])
+    assert await fuse(plan, emit=log, controls=Controls()) is state
+    assert [event.next_step for event in log.of(JudgeFailed)] == steps
+    assert [event.judgement.parse_path for event in log.of(JudgeEnded)] == ([path] if path else [])
+    assert all(event.raw for event in log.of(JudgeFailed))

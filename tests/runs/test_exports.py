@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -20,11 +21,13 @@ from fusion.engine.types import (
     Failure,
     Final,
     FinalKind,
+    FinishReason,
     IntegrityNote,
     Judgement,
     Mode,
     Point,
     Problem,
+    Recheck,
     Role,
     RunState,
     Span,
@@ -32,6 +35,7 @@ from fusion.engine.types import (
     Usage,
     Verdict,
 )
+from fusion.engine.verdict import read_winner
 from fusion.live.record import AnswerRecord, EndpointFacts, RunRecord, apply
 from fusion.runs.costs import answer_cost_nanos, run_cost_nanos, usd
 from fusion.runs.exports import answer_bytes, final_bytes, record_to_document, record_to_json, record_to_markdown
@@ -277,3 +281,18 @@ def test_the_document_for_the_web_adds_the_prompt() -> None:
     document = record_to_document(_whole())
     assert document["prompt"] == "Why is the sky blue?"
     assert document["pool_version"] == 3
+
+
+def test_a_choice_without_analysis_and_one_that_was_judged_again_are_called_that() -> None:
+    record = _whole()
+    judged = record.judge.judgement
+    assert judged is not None
+    winner = read_winner("K7T", finish=FinishReason.STOP, labels=judged.labels)
+    assert winner is not None
+    record.judge.judgement = replace(judged, verdict=winner, parse_path="winner_only", recheck=Recheck("A", "held"))
+    verdict = record_to_json(record)["verdict"]
+    assert (verdict["parse_path"], verdict["analysis_missing"], verdict["winner"]) == ("winner_only", True, "A")
+    assert verdict["recheck"] == {"letter": "A", "result": "held"}
+    report = record_to_markdown(record)
+    assert "only the choice could be read" in report
+    assert "judged again without that text and chosen again" in report
