@@ -19,7 +19,7 @@ from fusion.engine.controls import Controls
 from fusion.engine.events import Emit, JudgeEnded
 from fusion.engine.prompts import FencedAnswer, judge_messages, judge_reask_message, judge_winner_message
 from fusion.engine.sitting import Brief, Sitting
-from fusion.engine.steering import mask, scan_in_turns
+from fusion.engine.steering import mask_in_turns, scan_in_turns
 from fusion.engine.types import Answer, Endpoint, Failure, Judgement, Message, Plan, Recheck
 from fusion.engine.verdict import (
     Reading,
@@ -76,8 +76,8 @@ async def judge_answers(
 async def _without_steering(first: _Sitting, judgement: Judgement) -> Judgement | None:
     """What the judgement is worth when it chose an answer that speaks to judges; None when a person stopped it.
 
-    The same judge judges again, under new labels, with such text masked in every answer that has any. Only a choice
-    that comes out the same stands; otherwise the second verdict counts, and the answer cannot be chosen any more.
+    The same judge judges again, under new labels, with such text masked in every answer that has any. That second
+    verdict counts, since nothing could steer it; an answer that it does not choose cannot be chosen any more.
     """
     letter = judgement.chosen
     if letter is None or letter not in judgement.suspects:
@@ -92,9 +92,10 @@ async def _without_steering(first: _Sitting, judgement: Judgement) -> Judgement 
     if isinstance(second, Failure):
         again.announce(second, "keep")
         return replace(judgement, recheck=Recheck(letter, "failed"))
+    second = replace(second, suspects=tuple(sorted({*judgement.suspects, *second.suspects})))
     if _still_chosen(letter, judgement, second):
-        return replace(judgement, recheck=Recheck(letter, "held"))
-    return _disqualified(letter, first, judgement, second)
+        return replace(second, recheck=Recheck(letter, "held"))
+    return _disqualified(letter, first, second)
 
 
 async def _masked_case(plan: Plan, case: Case, judgement: Judgement) -> Case:
@@ -102,8 +103,7 @@ async def _masked_case(plan: Plan, case: Case, judgement: Judgement) -> Case:
     texts = dict(case.texts)
     for letter in judgement.suspects:
         quotes = [note.quote for note in judgement.verdict.integrity if note.letter == letter]
-        texts[letter] = mask(texts[letter], prompt=plan.prompt, quotes=quotes)
-        await asyncio.sleep(0)
+        texts[letter] = await mask_in_turns(texts[letter], prompt=plan.prompt, quotes=quotes)
     changed = tuple(letter for letter in sorted(texts) if texts[letter] != case.texts[letter])
     return Case(texts, case.suspects, changed)
 
@@ -113,7 +113,7 @@ def _still_chosen(letter: str, first: Judgement, second: Judgement) -> bool:
     return second.chosen == letter and (second.verdict.winner == letter or first.standing == second.standing)
 
 
-def _disqualified(letter: str, sitting: _Sitting, first: Judgement, second: Judgement) -> Judgement:
+def _disqualified(letter: str, sitting: _Sitting, second: Judgement) -> Judgement:
     decision = decide(
         second.verdict,
         inconsistent=second.inconsistent,
@@ -121,13 +121,8 @@ def _disqualified(letter: str, sitting: _Sitting, first: Judgement, second: Judg
         texts=sitting.case.texts,
         barred=(letter,),
     )
-    return replace(
-        second,
-        chosen=decision.chosen,
-        standing=decision.standing,
-        suspects=tuple(sorted({*first.suspects, *second.suspects})),
-        recheck=Recheck(letter, "overturned"),
-    )
+    recheck = Recheck(letter, "overturned")
+    return replace(second, chosen=decision.chosen, standing=decision.standing, recheck=recheck)
 
 
 async def prepare_case(plan: Plan, answers: Sequence[Answer]) -> Case:

@@ -73,8 +73,21 @@ def mask(text: str, *, prompt: str = "", quotes: Sequence[str] = ()) -> str:
 
     `quotes`: further passages to mask, as a judge named them; one that does not stand in the text is passed over.
     """
-    places = [(hit.start, hit.end) for hits in _steps(text, _folded(prompt)) for hit in hits]
-    spans = [_sentence_around(text, start, end) for start, end in (*places, *_places(text, quotes))]
+    return _masked(text, [hit for hits in _steps(text, _folded(prompt)) for hit in hits], quotes)
+
+
+async def mask_in_turns(text: str, *, prompt: str = "", quotes: Sequence[str] = ()) -> str:
+    """`mask`, with a turn for everybody else after each pattern."""
+    found: list[_Hit] = []
+    for hits in _steps(text, _folded(prompt)):
+        found += hits
+        await asyncio.sleep(0)
+    return _masked(text, found, quotes)
+
+
+def _masked(text: str, hits: Iterable[_Hit], quotes: Sequence[str]) -> str:
+    places = [*((hit.start, hit.end) for hit in hits), *_places(text, quotes)]
+    spans = [_sentence_around(text, start, end) for start, end in places]
     masked, position = [], 0
     for start, end in _joined(spans):
         masked += [text[position:start], _omission(end - start)]

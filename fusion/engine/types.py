@@ -359,8 +359,8 @@ class Trim:
 class Recheck:
     """What became of a chosen answer that tries to steer judges.
 
-    `held`: judged again without that text, it was chosen again. `overturned`: it was not, so this verdict is the second
-    one and the answer `letter` is disqualified. `unseen`: the text was hidden and no judge saw it. `failed`: the judge
+    `held`: judged again without that text, it was chosen again. `overturned`: it was not, and `letter` is disqualified.
+    Both times the verdict is the second one. `unseen`: the text was hidden and no judge saw it. `failed`: the judge
     gave no second verdict, and the first one stands.
     """
 

@@ -367,7 +367,8 @@ async def test_a_choice_that_comes_out_the_same_without_those_words_stands() -> 
     provider = judge(obedient("Lyon"))
     judged = (await hear(provider, answers=(BEGGING, *ANSWERS[1:]))).judged
     assert (judged.chosen, judged.standing, judged.recheck) == ("A", "clear", Recheck("A", "held"))
-    assert len(provider.requests) == 2
+    assert (judged.suspects, len(provider.requests)) == (("A",), 2)
+    assert list(shown_answers(provider.requests[1])) == [judged.labels[letter] for letter in judged.order]
 
 
 async def test_a_suspect_that_only_ties_without_those_words_is_not_chosen_although_it_is_the_anchor() -> None:

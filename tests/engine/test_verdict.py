@@ -478,10 +478,10 @@ def test_a_partial_verdict_of_50_kb_takes_a_few_milliseconds() -> None:
     strengths = ['a strength of some length, with a "quote" in it'] * 300
     raw = json.dumps(wire(assessments=[assessment(label, 3, strengths=strengths) for label in LABELS.values()]))
     raw = raw[:50_000]
-    started = time.perf_counter()
+    started = time.process_time()
     for end in range(len(raw) - 10, len(raw)):
         assert len(partial_verdict(raw[:end], LABELS).assessments) >= 2
-    assert (time.perf_counter() - started) / 10 < 0.05
+    assert (time.process_time() - started) / 10 < 0.05
 
 
 # --- storing it ----------------------------------------------------------------------------------

@@ -112,9 +112,13 @@ def _failures(record: RunRecord) -> tuple[str, ...]:
         "keep": "Its first verdict stands.",
     }
     return tuple(
-        f"{record.facts(failed.ref).name}: {failed.failure.message} {steps.get(failed.next_step, '')}".strip()
+        f"{_by_name(record.facts(failed.ref).name, failed.failure.message)} {steps.get(failed.next_step, '')}".strip()
         for failed in record.judge.failures
     )
+
+
+def _by_name(name: str, message: str) -> str:
+    return message if name in message else f"{name}: {message}"
 
 
 def why(record: RunRecord) -> Why:
