@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from fusion.engine import sentences
 from fusion.engine.call import Caller
 from fusion.engine.controls import Controls
+from fusion.engine.debate import Ledger, base_candidates, hold_debate, ledger_of, plan_ruled_patches, rule
+from fusion.engine.disputes import Ruling
 from fusion.engine.events import Degraded, Emit, Event, FinalEnded, JudgeFailed, RunEnded, RunStarted
 from fusion.engine.judge import judge_answers
-from fusion.engine.merge import write_merge
+from fusion.engine.merge import WritingTask, write_final, write_merge
 from fusion.engine.panel import Panel, ask_panel
 from fusion.engine.types import (
     Answer,
@@ -45,6 +47,8 @@ async def fuse(plan: Plan, *, emit: Emit, controls: Controls) -> RunState:
     try:
         async with asyncio.TaskGroup() as tasks:
             with closing(controls):  # before the tasks are wound up: from then on nobody can be asked again
+                if plan.mode is not Mode.DEBATE or plan.given_ruling is not None:
+                    controls.close_debate()
                 emit(RunStarted(plan.mode, tuple(member.letter for member in plan.members)))
                 panel = await ask_panel(plan, emit=emit, caller=caller, controls=controls, tasks=tasks)
                 outcome = await _Run(plan, panel=panel, emit=emit, caller=caller, controls=controls).conclude()
@@ -95,25 +99,67 @@ class _Run:
         return await self._finished(judgement)
 
     async def _finished(self, judgement: Judgement) -> Outcome:
+        if self.plan.mode is Mode.DEBATE and _is_worth_a_debate(judgement):
+            ledger = await self._debate(judgement)
+            ruling = await self._rule(judgement, ledger) if ledger is not None else None
+            if self.controls.all_stopped:
+                return Outcome(RunState.CANCELLED)
+            if ledger is not None and ruling is not None:
+                return await self._ruled(judgement, ledger, ruling)
+        self.controls.close_debate()
         chosen = self._answer_of(judgement.chosen)
         if chosen is None:
             return Outcome(RunState.UNJUDGED, sentences.none_chosen(judgement))
-        if self.plan.mode is Mode.MERGE:
-            return await self._merged(judgement, base=chosen)
-        return self._shipped(_verbatim(FinalKind.VERBATIM, chosen))
+        if self.plan.mode is Mode.BEST_OF:
+            return self._shipped(_verbatim(FinalKind.VERBATIM, chosen))
+        return await self._merged(judgement, base=chosen)
 
     # --- the stages --------------------------------------------------------------------------------------
 
     async def _judge(self) -> Judgement | None:
         return await judge_answers(self.plan, self.answers, emit=self._note, caller=self.caller, controls=self.controls)
 
+    async def _debate(self, judgement: Judgement) -> Ledger | None:
+        """What the debate left; None when a person stopped the run."""
+        if self.plan.given_ruling is not None:
+            return ledger_of(self.plan, self.answers, judgement)
+        return await hold_debate(
+            self.plan, self.answers, judgement, emit=self._emit, caller=self.caller, controls=self.controls
+        )
+
+    async def _rule(self, judgement: Judgement, ledger: Ledger) -> Ruling | None:
+        """The ruling on a debate that had a round; without one, the verdict before it still stands."""
+        if self.plan.given_ruling is not None or not ledger.rounds:
+            return self.plan.given_ruling
+        candidates = base_candidates(ledger, self.answers, judgement.chosen)
+        ruling = await rule(self.plan, candidates, ledger, emit=self._note, caller=self.caller, controls=self.controls)
+        failures = [failure for failure in self.judge_failures if failure.ruling]
+        if ruling is None and not self.controls.all_stopped:
+            self._degraded("ruling_failed", sentences.ruling_failed(self.plan, failures))
+        if ruling is not None and ruling.attempt > 1:
+            self._degraded("ruling_fallback", sentences.ruling_fallback(self.plan, ruling, failures))
+        return ruling
+
+    async def _ruled(self, judgement: Judgement, ledger: Ledger, ruling: Ruling) -> Outcome:
+        """The ruling, written out on the answer that it builds on."""
+        base = self._answer_of(ruling.base)
+        if base is None:
+            return Outcome(RunState.UNJUDGED, sentences.none_chosen(judgement))
+        patches = plan_ruled_patches(judgement, ruling, ledger)
+        task = WritingTask(FinalKind.RULED, base, patches, ruling.judge)
+        final = await write_final(self.plan, task, emit=self._emit, caller=self.caller, controls=self.controls)
+        return self._written(final, base)
+
     async def _merged(self, judgement: Judgement, *, base: Answer) -> Outcome:
-        """The written final; without one, the base as it stands, which is what the judge held to be best."""
         if judgement.analysis_missing:
             return self._shipped(_verbatim(FinalKind.VERBATIM, base))  # nobody said what could be worked into it
         final = await write_merge(
             self.plan, self.answers, judgement, emit=self._emit, caller=self.caller, controls=self.controls
         )
+        return self._written(final, base)
+
+    def _written(self, final: Final | None, base: Answer) -> Outcome:
+        """The written final; without one, the base as it stands, which is what the judge held to be best."""
         if self.controls.all_stopped and (final is None or final.truncated):
             return self._stopped_in_writing(final)
         if final is None:
@@ -195,6 +241,14 @@ class _Run:
 
     def _answer_of(self, letter: str | None) -> Answer | None:
         return next((answer for answer in self.answers if answer.letter == letter), None)
+
+
+def _is_worth_a_debate(judgement: Judgement) -> bool:
+    """There is an analysis to take disputes from, and not every answer is beyond use.
+
+    A judge that cannot tell which answer is right leaves just the disputes that a debate is for.
+    """
+    return not judgement.analysis_missing and judgement.standing != "none_acceptable"
 
 
 def _verbatim(kind: FinalKind, answer: Answer) -> Final:

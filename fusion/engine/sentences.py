@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from fusion.engine.disputes import Ruling
 from fusion.engine.events import JudgeFailed
 from fusion.engine.types import Answer, AnswerState, Failure, Judgement, Mode, Plan, Recheck
 from fusion.errors import ProviderTimeout
@@ -78,6 +79,17 @@ def no_verdict(plan: Plan, failures: Sequence[JudgeFailed]) -> Failure:
     if not failures:
         return Failure("no_verdict", "No judge could be asked.")
     return Failure("no_verdict", f"No judge gave a verdict: {_judge_reasons(plan, failures)}.")
+
+
+def ruling_failed(plan: Plan, failures: Sequence[JudgeFailed]) -> str:
+    reasons = _judge_reasons(plan, failures) or "nobody could be asked"
+    return f"No judge ruled on the debate: {reasons}. The answer is merged from the verdict before the debate instead."
+
+
+def ruling_fallback(plan: Plan, ruling: Ruling, failures: Sequence[JudgeFailed]) -> str:
+    return (
+        f"{_judge_reasons(plan, failures, but=ruling.judge)}; the debate was ruled on by {_judge(plan, ruling.judge)}."
+    )
 
 
 def none_chosen(judgement: Judgement) -> Failure:

@@ -19,6 +19,7 @@ class Mode(StrEnum):
 
     BEST_OF = "best-of"
     MERGE = "merge"
+    DEBATE = "debate"
 
 
 class Role(StrEnum):

@@ -13,13 +13,14 @@ import pytest
 from fusion.engine.debate.ledger import Ledger, agreement_index, find_disputes, nearest_stance, stance_held
 from fusion.engine.debate.moves import Debater, position_of
 from fusion.engine.debate.partial import PartialMove, partial_position, partial_ruling
-from fusion.engine.debate.shown import anonymous, steering_in, unnamed
+from fusion.engine.debate.shown import Veil, steering_in
 from fusion.engine.debate.stop import reason_to_stop
 from fusion.engine.debate.wire import Shown, Unreadable, read_rebuttal, read_ruling, rebuttal_schema, ruling_schema
 from fusion.engine.disputes import Dispute, LedgerStance, Move, NamedError, Position, StopReason
 from fusion.engine.types import Contradiction, FinishReason, Judgement, Stance, Verdict
 
 QUESTION = "Which city is the capital? The seat of parliament decides."
+VEIL = Veil(["Large-1 (Lab)"], question=QUESTION)
 ANSWER = "It is Lyon, since Lyon is the largest city of the country."
 
 
@@ -413,7 +414,7 @@ def test_a_reply_that_speaks_to_the_judge_or_fakes_marks_moves_nothing(words: st
 )
 def test_claims_of_company_are_not_passed_on(claim: str) -> None:
     assert (
-        anonymous(f"Parliament sits there. {claim} It was moved in 1790.")
+        VEIL.argument(f"Parliament sits there. {claim} It was moved in 1790.")
         == "Parliament sits there. It was moved in 1790."
     )
 
@@ -428,15 +429,21 @@ def test_claims_of_company_are_not_passed_on(claim: str) -> None:
     ],
 )
 def test_arguments_that_count_other_things_are_passed_on(argument: str) -> None:
-    assert anonymous(argument) == argument
+    assert VEIL.argument(argument) == argument
 
 
 def test_letters_and_counts_in_the_judges_words_are_not_shown() -> None:
-    assert unnamed("Answer A and answers B and C differ") == "another answer and other answers differ"
-    assert unnamed("Two of the three answers say Paris") == "some answers say Paris"
+    assert VEIL.words("Answer A and answers B and C differ") == "another answer and other answers differ"
+    assert VEIL.words("Two of the three answers say Paris") == "some answers say Paris"
     assert (
-        anonymous("As GPT-4, I say that Answer B is wrong.") == "As the assistant, I say that another answer is wrong."
+        VEIL.argument("As GPT-4, I say that Answer B is wrong.")
+        == "As the assistant, I say that another answer is wrong."
     )
+
+
+def test_names_of_the_panels_models_are_not_shown_unless_the_question_has_them() -> None:
+    assert VEIL.argument("I, large-1 (lab), hold.") == "I, the assistant, hold."
+    assert Veil(["Large-1"], question="Is Large-1 good?").argument("Large-1 is.") == "Large-1 is."
 
 
 def test_what_the_question_says_itself_is_no_steering() -> None:

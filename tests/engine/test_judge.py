@@ -518,7 +518,8 @@ async def test_for_a_merge_short_answers_stay_as_they_are_beside_a_trimmed_one()
         plan = small_context(make_plan(FakeProvider(), judges=[provider], mode=mode), 12_000)
         await hear(plan=plan, answers=answers)
         shown[mode] = next(text for text in shown_answers(provider.requests[0]).values() if "Rome" in text)
-    assert shown == {Mode.BEST_OF: "Rome.\n\nReally.", Mode.MERGE: "Rome.\n\n\n\n\nReally."}
+    written = "Rome.\n\n\n\n\nReally."
+    assert shown == {Mode.BEST_OF: "Rome.\n\nReally.", Mode.MERGE: written, Mode.DEBATE: written}
 
 
 # --- stopping ------------------------------------------------------------------------------------

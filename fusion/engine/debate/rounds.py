@@ -12,7 +12,7 @@ from fusion.engine.clean import clean_answer
 from fusion.engine.controls import Controls
 from fusion.engine.debate.ledger import Ledger, find_disputes, stance_held
 from fusion.engine.debate.moves import Debater, position_of
-from fusion.engine.debate.shown import anonymous, unnamed
+from fusion.engine.debate.shown import veil_of
 from fusion.engine.debate.stop import DEBATERS_MIN, reason_to_stop
 from fusion.engine.debate.wire import Shown, Unreadable, read_rebuttal, rebuttal_schema
 from fusion.engine.disputes import Dispute, Position, StopReason
@@ -105,6 +105,7 @@ class _Debate:
         self.emit = emit
         self.caller = caller
         self.controls = controls
+        self.veil = veil_of(plan)
         self._under_way: set[str] = set()
 
     def under_way(self, letter: str) -> bool:
@@ -197,7 +198,7 @@ class _Debate:
             seed,
             forbidden_text=[self.plan.prompt, answer, *told, *_topics(disputes)],
         )
-        fenced, nonce = [_fenced(dispute, labels, letter, seed) for dispute in disputes], draw_nonce(seed)
+        fenced, nonce = [self._fenced(dispute, labels, letter, number) for dispute in disputes], draw_nonce(seed)
         return _Brief(
             member=member,
             debater=Debater(letter, answer, self.plan.prompt),
@@ -205,6 +206,23 @@ class _Debate:
             nonce=nonce,
             messages=self._messages(member, answer, fenced, nonce),
         )
+
+    def _fenced(self, dispute: Dispute, labels: Mapping[str, str], letter: str, number: int) -> FencedDispute:
+        """The dispute as this member sees it: in an order of its own, with the stance that it holds marked."""
+        by_id = {stance.id: stance for stance in dispute.stances}
+        seed = derive_seed(self.plan.seed, f"round-{number}-{letter}-{dispute.id}", 1)
+        held = stance_held(dispute, letter)
+        stances = tuple(
+            FencedStance(
+                labels[one.id],
+                self.veil.words(one.text),
+                one.quote,
+                self.veil.argument(one.argument),
+                yours=one.id == held,
+            )
+            for one in (by_id[identity] for identity in shuffle(tuple(by_id), seed))
+        )
+        return FencedDispute(dispute.id, self.veil.words(dispute.topic), stances)
 
     def _messages(
         self, member: Member, answer: str, disputes: Sequence[FencedDispute], nonce: str
@@ -312,19 +330,6 @@ class _Rebuttal:
             ledger=self.debate.ledger,
         )
         return position, None
-
-
-def _fenced(dispute: Dispute, labels: Mapping[str, str], letter: str, seed: bytes) -> FencedDispute:
-    """The dispute as this member sees it: stances in an order of its own, the one that it holds marked as its own."""
-    by_id = {stance.id: stance for stance in dispute.stances}
-    held = stance_held(dispute, letter)
-    stances = (
-        FencedStance(
-            labels[one], unnamed(by_id[one].text), by_id[one].quote, anonymous(by_id[one].argument), one == held
-        )
-        for one in shuffle(tuple(by_id), seed)
-    )
-    return FencedDispute(dispute.id, unnamed(dispute.topic), tuple(stances))
 
 
 def _living(dispute: Dispute) -> Dispute:

@@ -9,9 +9,11 @@ from fusion.engine.clean import clean_answer
 from fusion.engine.disputes import Dispute, LedgerStance
 from fusion.engine.merge.guard import split_sentences
 from fusion.engine.steering import scan
+from fusion.engine.types import Plan
 from fusion.engine.verdict.names import Names, storable
 
 STANCE_QUOTED_CHARS = 80
+NAME_MIN_CHARS = 4  # a shorter name is a word too often
 
 _LETTERED_RE = re.compile(
     r"\b(?P<noun>answers?|responses?|candidates?|members?|panellists?|agents?)[ \u00a0]"
@@ -41,21 +43,38 @@ _COMPANY_RE = re.compile(
 _FENCE_RE = re.compile(r"</?(?:dispute|stance|own|ledger|argument)\b[^>\n]{0,80}?(?:\b(?:n|id)\s?=|>)", re.IGNORECASE)
 
 
-def anonymous(text: str) -> str:
-    """The text without letters of answers, without hidden text and self-naming, and on one line.
+class Veil:
+    """Takes out of a text what would tell its reader who or how many. `names`: what the panel's models are called."""
 
-    Sentences that claim company (how many agree, how sure somebody is) are left out: they are no arguments, members
-    follow them all the same, and a member that writes one cannot even know (Yao et al. 2025, arXiv:2509.23055).
-    """
-    text = _LETTERED_RE.sub(_unlettered, clean_answer(text))
-    kept = (text[start:end] for start, end in split_sentences(text))
-    return " ".join(" ".join(sentence for sentence in kept if not _COMPANY_RE.search(sentence)).split())
+    def __init__(self, names: Iterable[str], *, question: str) -> None:
+        asked = question.lower()
+        known = sorted({name for name in names if len(name) >= NAME_MIN_CHARS and name.lower() not in asked}, key=len)
+        found = "|".join(re.escape(name) for name in reversed(known))
+        self._names_re = re.compile(rf"(?<!\w)(?:{found or '(?!)'})(?!\w)", re.IGNORECASE)
+
+    def argument(self, text: str) -> str:
+        """A member's argument, on one line.
+
+        Sentences that claim company (how many agree, how sure somebody is) are left out: they are no arguments, members
+        follow them all the same, and a member that writes one cannot even know (Yao et al. 2025, arXiv:2509.23055).
+        """
+        text = self._unlettered(text)
+        kept = (text[start:end] for start, end in split_sentences(text))
+        return " ".join(" ".join(sentence for sentence in kept if not _COMPANY_RE.search(sentence)).split())
+
+    def words(self, text: str) -> str:
+        """A topic or a stance, on one line; it names a side, so no sentence is left out, only counts are."""
+        return " ".join(_COUNTED_RE.sub("some answers", self._unlettered(text)).split())
+
+    def _unlettered(self, text: str) -> str:
+        """Without hidden text, self-naming, letters of answers and names of models."""
+        return self._names_re.sub("the assistant", _LETTERED_RE.sub(_another, clean_answer(text)))
 
 
-def unnamed(text: str) -> str:
-    """A judge's words for a topic or a stance, without letters and counts, on one line."""
-    text = _LETTERED_RE.sub(_unlettered, clean_answer(text))
-    return " ".join(_COUNTED_RE.sub("some answers", text).split())
+def veil_of(plan: Plan) -> Veil:
+    endpoints = [member.endpoint for member in plan.members]
+    names = [name for one in endpoints for name in (one.name, one.model_id, one.ref)]
+    return Veil(names, question=plan.prompt)
 
 
 def steering_in(texts: Iterable[str], *, prompt: str) -> tuple[str, ...]:
@@ -67,7 +86,7 @@ def steering_in(texts: Iterable[str], *, prompt: str) -> tuple[str, ...]:
     return tuple(found)[:8]
 
 
-def _unlettered(match: re.Match[str]) -> str:
+def _another(match: re.Match[str]) -> str:
     return "other answers" if len(match["letters"]) > 1 else "another answer"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from rapidfuzz import fuzz
@@ -33,9 +33,17 @@ def plan_patches(judgement: Judgement, base: str) -> tuple[Patch, ...]:
     when supported and hedged when plausible. Doubtful and wrong points stay out, and so does all that rests only on an
     answer with a fatal flaw or one that tries to steer the judge. How many answers make a point does not count.
     """
-    verdict = judgement.verdict
-    barred = _barred(judgement, base)
-    candidates = [*_from_contradictions(verdict, base, barred), *_from_points(verdict, base, barred)]
+    verdict, barred = judgement.verdict, barred_letters(judgement, base)
+    return numbered(
+        [
+            *contradiction_patches(verdict.contradictions, base, barred),
+            *point_patches(verdict, base, barred),
+        ]
+    )
+
+
+def numbered(candidates: Iterable[Patch]) -> tuple[Patch, ...]:
+    """The first twelve that do not say the same, as c1, c2, …"""
     kept: list[Patch] = []
     for patch in candidates:
         if len(kept) < PATCHES_MAX and not any(_is_same(patch, other) for other in kept):
@@ -43,12 +51,14 @@ def plan_patches(judgement: Judgement, base: str) -> tuple[Patch, ...]:
     return tuple(kept)
 
 
-def _barred(judgement: Judgement, base: str) -> frozenset[str]:
+def barred_letters(judgement: Judgement, base: str) -> frozenset[str]:
+    """Answers that give nothing to a merge on this base: with a fatal flaw, or trying to steer the judge."""
     flawed = {item.letter for item in judgement.verdict.assessments if item.fatal_flaw is not None}
     return frozenset((flawed | set(judgement.suspects)) - {base})
 
 
-def _from_points(verdict: Verdict, base: str, barred: Collection[str]) -> Iterator[Patch]:
+def point_patches(verdict: Verdict, base: str, barred: Collection[str]) -> Iterator[Patch]:
+    """What the base does not say: supported points to add, then plausible ones to hedge."""
     points = [*verdict.partial_coverage, *verdict.unique]
     kinds: tuple[tuple[str, PatchKind], ...] = (("supported", "add"), ("plausible", "hedge"))
     for standing, kind in kinds:
@@ -58,8 +68,11 @@ def _from_points(verdict: Verdict, base: str, barred: Collection[str]) -> Iterat
                 yield Patch("", kind, point.text.strip(), point.quote, letters)
 
 
-def _from_contradictions(verdict: Verdict, base: str, barred: Collection[str]) -> Iterator[Patch]:
-    for contradiction in verdict.contradictions:
+def contradiction_patches(
+    contradictions: Iterable[Contradiction], base: str, barred: Collection[str]
+) -> Iterator[Patch]:
+    """What the verdict settled against the base, and what it left open."""
+    for contradiction in contradictions:
         if not contradiction.material:
             continue
         patch = _settled(contradiction, base, barred) if _is_settled(contradiction) else _open(contradiction, barred)

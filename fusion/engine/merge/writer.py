@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from fusion.engine.budget import ASSUMED_CONTEXTS, SAFETY_SHARE, estimate_tokens
 from fusion.engine.call import Caller, CallResult
@@ -39,27 +40,45 @@ WRITER_TEMPERATURE = 0.2
 async def write_merge(
     plan: Plan, answers: Sequence[Answer], judgement: Judgement, *, emit: Emit, caller: Caller, controls: Controls
 ) -> Final | None:
-    """The merged final, streamed as FinalStarted and FinalGrew; None when no text can be had and the base should ship.
-
-    The base is the judgement's chosen answer. With nothing to patch the base is the final, byte for byte, without a
-    call, and truncated if it was itself not complete. A writer that fails, or is cut off by time, connection or its
-    token limit, gives None: half a text is worth less than the whole base. Only a person's stop keeps what was written,
-    marked truncated.
-    """
+    """The merged final on the judgement's chosen answer, as `write_final` gives it; None without such an answer."""
     base = next((answer for answer in answers if answer.letter == judgement.chosen), None)
-    writer = plan.writer or next((judge for judge in plan.judges if judge.ref == judgement.judge), None)
-    if base is None or writer is None or controls.all_stopped:
+    if base is None:
         return None
     patches = plan_patches(judgement, base.letter)
-    if not patches:
-        return _unchanged(base)
-    return await _Writing(plan, base, patches, writer, emit=emit, caller=caller, controls=controls).run()
+    task = WritingTask(FinalKind.MERGED, base, patches, judgement.judge)
+    return await write_final(plan, task, emit=emit, caller=caller, controls=controls)
 
 
-def _unchanged(base: Answer) -> Final:
+@dataclass(frozen=True, slots=True)
+class WritingTask:
+    """What is to be written. `judge`: ref of the judge that decided, who writes unless the pool names a writer."""
+
+    kind: FinalKind
+    base: Answer
+    patches: Sequence[Patch]
+    judge: str
+
+
+async def write_final(plan: Plan, task: WritingTask, *, emit: Emit, caller: Caller, controls: Controls) -> Final | None:
+    """The written final, streamed as FinalStarted and FinalGrew; None when no text can be had and the base should ship.
+
+    With nothing to patch the base is the final, byte for byte, without a call, and truncated if it was itself not
+    complete. A writer that fails, or is cut off by time, connection or its token limit, gives None: half a text is
+    worth less than the whole base. Only a person's stop keeps what was written, marked truncated.
+    """
+    writer = plan.writer or next((judge for judge in plan.judges if judge.ref == task.judge), None)
+    if writer is None or controls.all_stopped:
+        return None
+    if not task.patches:
+        return _unchanged(task)
+    return await _Writing(plan, task, writer, emit=emit, caller=caller, controls=controls).run()
+
+
+def _unchanged(task: WritingTask) -> Final:
+    base = task.base
     span = Span(0, len(base.text), "base", (base.letter,))
     truncated = base.state is not AnswerState.DONE
-    return Final(FinalKind.MERGED, base.text, base.letter, spans=(span,), truncated=truncated)
+    return Final(task.kind, base.text, base.letter, spans=(span,), truncated=truncated)
 
 
 class _Writing:
@@ -68,8 +87,7 @@ class _Writing:
     def __init__(
         self,
         plan: Plan,
-        base: Answer,
-        patches: Sequence[Patch],
+        task: WritingTask,
         writer: Endpoint,
         *,
         emit: Emit,
@@ -82,7 +100,8 @@ class _Writing:
         self.caller = caller
         self.controls = controls
         self.parser = MarkerParser()
-        self.source = Source(base.letter, clean_answer(base.text), plan.prompt, patches)
+        self.kind = task.kind
+        self.source = Source(task.base.letter, clean_answer(task.base.text), plan.prompt, task.patches)
 
     async def run(self) -> Final | None:
         messages = self._messages()
@@ -137,9 +156,7 @@ class _Writing:
         if not text.strip():
             return None
         spans = attribute(text, self.parser.marks, self.source)
-        return Final(
-            FinalKind.MERGED, text, self.source.letter, spans=spans, writer=self.writer.ref, truncated=truncated
-        )
+        return Final(self.kind, text, self.source.letter, spans=spans, writer=self.writer.ref, truncated=truncated)
 
     def _messages(self) -> tuple[Message, ...]:
         return writer_messages(
