@@ -250,6 +250,7 @@ FUSION_MEMBER_MAX_TOKENS = env.number("FUSION_MEMBER_MAX_TOKENS", 4_096, minimum
 FUSION_PANEL_TIMEOUT_S = env.seconds("FUSION_PANEL_TIMEOUT_S", 120.0)
 FUSION_JUDGE_TIMEOUT_S = env.seconds("FUSION_JUDGE_TIMEOUT_S", 90.0)
 FUSION_WRITER_TIMEOUT_S = env.seconds("FUSION_WRITER_TIMEOUT_S", 120.0)
+FUSION_SILENCE_S = env.seconds("FUSION_SILENCE_S", 30.0)
 FUSION_RUN_TIMEOUT_S = env.seconds("FUSION_RUN_TIMEOUT_S", 420.0)
 
 # --- providers -------------------------------------------------------------------------------------

@@ -24,6 +24,10 @@ class Steered(Protocol):
 
     def ask_again(self, letter: str) -> bool: ...
 
+    def ask_again_once_ended(self, letter: str) -> bool:
+        """Ask a member that is under way, and silent, again when its call has ended without an answer."""
+        ...
+
 
 class Debated(Protocol):
     """A debate under way, as far as a person steers it."""
@@ -100,9 +104,14 @@ class Controls:
         return self._steer(else_restore=before)
 
     def retry_member(self, letter: str) -> bool:
-        """Ask a member that gave nothing to judge once more; after the panel closed, its answer counts as late."""
+        """Ask a member that gave nothing to judge once more; after the panel closed, its answer counts as late.
+
+        One that is silent is stopped first: whoever asks it again does not wait for it any more.
+        """
         if self._ended or self._all_stopped or self._panel is None:
             return False
+        if self._panel.under_way(letter):
+            return self._panel.ask_again_once_ended(letter) and self.stop_member(letter)
         was_stopped = letter in self._stopped_letters
         self._stopped_letters.discard(letter)
         asked = self._panel.ask_again(letter)

@@ -64,6 +64,14 @@ class AnswerRetrying:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerSilent:
+    """Nothing has come from a member for `silent_s`. It is still awaited, and its next token ends the silence."""
+
+    letter: str
+    silent_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class ReasoningGrew:
     letter: str
     text: str
@@ -259,6 +267,7 @@ Event = (
     | CallEnded
     | AnswerAsked
     | AnswerRetrying
+    | AnswerSilent
     | ReasoningGrew
     | AnswerGrew
     | AnswerEnded

@@ -214,7 +214,9 @@ class _Run:
             self._degraded("judged_early", sentences.judged_early(self.plan, len(self.answers), self.panel.left_out))
             return False
         if len(self.answers) < self.panel.quorum:
-            self._degraded("quorum_missed", sentences.quorum_missed(self.plan, len(self.answers), answers))
+            self._degraded(
+                "quorum_missed", sentences.quorum_missed(self.plan, len(self.answers), self.panel.quorum, answers)
+            )
             return True
         if self.panel.left_out:
             self._degraded("late_answers_left_out", sentences.left_out(self.plan, self.panel.left_out))

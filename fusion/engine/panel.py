@@ -48,13 +48,16 @@ class Panel:
         self._emit = emit
         self._controls = controls
         self._tasks = tasks
-        self._asker = Asker(plan.prompt, plan.seed, plan.limits.retry_wait_max_s, emit, caller, controls)
+        self._asker = Asker(
+            plan.prompt, plan.seed, plan.limits.retry_wait_max_s, plan.limits.silence_s, emit, caller, controls
+        )
         self._changed = asyncio.Event()
         self._started = asyncio.get_running_loop().time()
         self._deadline = min(self._started + plan.limits.panel_s, caller.deadline)
         self._gives_up_at = self._deadline + UNWIND_S
         self._grace = Grace(plan.limits)
         self._said_waiting = False
+        self._asked_for_again: set[str] = set()
 
     # --- asking ------------------------------------------------------------------------------------------
 
@@ -75,6 +78,9 @@ class Panel:
             self._end(seat, seat.interrupted())
             raise
         self._end(seat, answer)
+        if seat.letter in self._asked_for_again:
+            self._asked_for_again.discard(seat.letter)
+            self._controls.retry_member(seat.letter)
 
     def _end(self, seat: Seat, answer: Answer) -> None:
         late = self.reason is not None
@@ -91,6 +97,12 @@ class Panel:
 
     def under_way(self, letter: str) -> bool:
         return letter in self.seats and self.seats[letter].answer is None
+
+    def ask_again_once_ended(self, letter: str) -> bool:
+        if not self.seats[letter].is_silent:
+            return False
+        self._asked_for_again.add(letter)
+        return True
 
     def ask_again(self, letter: str) -> bool:
         seat = self.seats.get(letter)

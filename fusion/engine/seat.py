@@ -8,8 +8,9 @@ from io import StringIO
 
 from fusion.engine.call import Caller, CallResult
 from fusion.engine.controls import Controls
-from fusion.engine.events import AnswerAsked, AnswerGrew, AnswerRetrying, Emit, ReasoningGrew
+from fusion.engine.events import AnswerAsked, AnswerGrew, AnswerRetrying, AnswerSilent, Emit, ReasoningGrew
 from fusion.engine.retry import pause, retry_wait
+from fusion.engine.silence import Silence
 from fusion.engine.types import (
     Answer,
     AnswerState,
@@ -20,6 +21,8 @@ from fusion.engine.types import (
     Message,
     Role,
 )
+
+UNUSUAL = 3.0  # a first token is late after this many times what it usually takes
 
 
 @dataclass(slots=True)
@@ -37,6 +40,7 @@ class Seat:
     written: StringIO = field(default_factory=StringIO)
     reasoning_chars: int = 0
     asked_at: float = 0.0
+    is_silent: bool = False
     first_token_at: float | None = None
 
     @property
@@ -50,7 +54,7 @@ class Seat:
 
     def begin(self) -> None:
         """Forget an earlier ask."""
-        self.state, self.answer = AnswerState.WAITING, None
+        self.state, self.answer, self.is_silent = AnswerState.WAITING, None, False
         self.written, self.reasoning_chars, self.first_token_at = StringIO(), 0, None
 
     def interrupted(self) -> Answer:
@@ -63,7 +67,7 @@ class Seat:
         return self._measured(state, text=result.text, result=result, failure=failure)
 
     def token_came(self, state: AnswerState) -> None:
-        self.state = state
+        self.state, self.is_silent = state, False
         if self.first_token_at is None:
             self.first_token_at = asyncio.get_running_loop().time()
 
@@ -116,6 +120,7 @@ class Asker:
     prompt: str
     seed: str
     retry_wait_max_s: float
+    silence_s: float
     emit: Emit
     caller: Caller
     controls: Controls
@@ -123,7 +128,7 @@ class Asker:
     async def ask(self, seat: Seat, *, deadline: float) -> Answer:
         """Ask one member until `deadline` (loop time) or its own time is over, with one retry before the first token.
 
-        Emits AnswerAsked, AnswerRetrying, ReasoningGrew and AnswerGrew. Raises nothing of the provider's.
+        Emits AnswerAsked, AnswerRetrying, AnswerSilent, ReasoningGrew and AnswerGrew. Raises nothing of the provider's.
         """
         seat.asks += 1
         seat.asked_at = asyncio.get_running_loop().time()
@@ -141,28 +146,43 @@ class Asker:
         return seat.answered(result)
 
     async def _call(self, seat: Seat, deadline: float) -> CallResult:
+        silence = self._silence(seat)
+
         def on_text(text: str) -> None:
+            silence.heard()
             seat.token_came(AnswerState.STREAMING)
             seat.written.write(text)
             self.emit(AnswerGrew(seat.letter, text))
 
         def on_reasoning(text: str) -> None:
+            silence.heard()
             seat.token_came(AnswerState.STREAMING if seat.written.tell() else AnswerState.THINKING)
             seat.reasoning_chars += len(text)
             self.emit(ReasoningGrew(seat.letter, text))
 
-        seat.state = AnswerState.ASKED
+        seat.state, seat.is_silent = AnswerState.ASKED, False
         seat.calls += 1
-        return await self.caller.call(
-            role=Role.PANEL,
-            endpoint=seat.member.endpoint,
-            request=self._request(seat.member),
-            attempt=seat.calls,
-            letter=seat.letter,
-            on_text=on_text,
-            on_reasoning=on_reasoning,
-            deadline=deadline,
-        )
+        try:
+            return await self.caller.call(
+                role=Role.PANEL,
+                endpoint=seat.member.endpoint,
+                request=self._request(seat.member),
+                attempt=seat.calls,
+                letter=seat.letter,
+                on_text=on_text,
+                on_reasoning=on_reasoning,
+                deadline=deadline,
+            )
+        finally:
+            silence.close()
+
+    def _silence(self, seat: Seat) -> Silence:
+        def tell(silent_s: float) -> None:
+            seat.is_silent = True
+            self.emit(AnswerSilent(seat.letter, silent_s))
+
+        usual_s = seat.member.usual_ttft_s or 0.0
+        return Silence(first_s=max(self.silence_s, UNUSUAL * usual_s), between_s=self.silence_s, tell=tell)
 
     def _request(self, member: Member) -> CompletionRequest:
         note = (Message("system", member.system_note),) if member.system_note else ()

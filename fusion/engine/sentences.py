@@ -36,9 +36,10 @@ def single_answer(plan: Plan, answers: Sequence[Answer], answer: Answer) -> str:
     ).strip()
 
 
-def quorum_missed(plan: Plan, usable: int, answers: Sequence[Answer]) -> str:
+def quorum_missed(plan: Plan, usable: int, quorum: int, answers: Sequence[Answer]) -> str:
     missing = [answer for answer in answers if not answer.state.is_usable]
-    return f"Only {usable} of {len(plan.members)} members answered. {_reasons(plan, missing)}".strip()
+    only = f"Only {usable} of {len(plan.members)} members answered; this pool wants {quorum}."
+    return f"{only} {_reasons(plan, missing)}".strip()
 
 
 def judged_early(plan: Plan, usable: int, left_out: Sequence[str]) -> str:

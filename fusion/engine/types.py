@@ -191,7 +191,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One seat of the panel. `given`: an answer that exists already and must not be asked for again."""
+    """One seat of the panel. `given`: an answer that exists already and must not be asked for again.
+
+    `usual_ttft_s`: what it usually takes to its first token, where that is known.
+    """
 
     letter: str
     endpoint: Endpoint
@@ -200,6 +203,7 @@ class Member:
     system_note: str = ""
     timeout_s: float = 120.0
     given: Answer | None = None
+    usual_ttft_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,13 +224,17 @@ class Rubric:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Time and size limits of one run. `quorum` None means max(2, ceil(2N/3))."""
+    """Time and size limits of one run. `quorum` None means max(2, ceil(2N/3)).
+
+    After `silence_s` without a token people are told that a member is silent; nothing is ended by it.
+    """
 
     panel_s: float = 120.0
     judge_s: float = 90.0
     writer_s: float = 120.0
     round_s: float = 60.0
     overall_s: float = 420.0
+    silence_s: float = 30.0
     quorum: int | None = None
     grace_factor: float = 0.5
     grace_min_s: float = 3.0

@@ -54,7 +54,8 @@ class CallRecord:
 class AnswerRecord:
     """One column: the current attempt of one member. `retry`: why it is being asked once more, and the wait.
 
-    `chars_per_token` estimates tokens while the text grows; it is no fact about the answer, so equality ignores it.
+    `silent`: nothing has come for a while. `chars_per_token` estimates tokens while the text grows, `usual_ttft_ms` is
+    what the model usually takes to its first token: no facts about the answer, so equality ignores them.
     """
 
     letter: str
@@ -71,7 +72,9 @@ class AnswerRecord:
     asked_at_ms: int | None = None
     first_text_at_ms: int | None = None
     retry: ev.AnswerRetrying | None = None
+    silent: ev.AnswerSilent | None = None
     chars_per_token: float = field(default=CHARS_PER_TOKEN, compare=False)
+    usual_ttft_ms: int | None = field(default=None, compare=False)
 
 
 @dataclass(slots=True)
@@ -150,6 +153,7 @@ class RunRecord:
     A run may have several finals: `mode`, `rubric`, `judge`, `degraded` and what else tells of its stages belong to the
     one in `final`, or to the execution that is to give the next one. `finals` names them all.
     `elsewhere`: an execution is under way that this record does not show, because an earlier final was asked for.
+    `queue_ahead`: how many runs are before one that has been waiting for longer than a moment.
     """
 
     public_id: str
@@ -180,6 +184,7 @@ class RunRecord:
     degraded: list[ev.Degraded] = field(default_factory=list)
     failure: Failure | None = None
     finished_at: datetime | None = None
+    queue_ahead: int | None = None
 
     @property
     def is_final(self) -> bool:
@@ -233,18 +238,24 @@ def _answer_asked(record: RunRecord, event: ev.AnswerAsked, at_ms: int) -> None:
         AnswerState.ASKED,
         asked_at_ms=at_ms,
         chars_per_token=old.chars_per_token,
+        usual_ttft_ms=old.usual_ttft_ms,
     )
     mark_out_of_date(record)
 
 
 def _answer_retrying(record: RunRecord, event: ev.AnswerRetrying, _: int) -> None:
     answer = record.answers[event.letter]
-    answer.state, answer.retry = AnswerState.RETRYING, event
+    answer.state, answer.retry, answer.silent = AnswerState.RETRYING, event, None
+
+
+def _answer_silent(record: RunRecord, event: ev.AnswerSilent, _: int) -> None:
+    record.answers[event.letter].silent = event
 
 
 def _reasoning_grew(record: RunRecord, event: ev.ReasoningGrew, _: int) -> None:
     answer = record.answers[event.letter]
     answer.reasoning_chars += len(event.text)
+    answer.silent = None
     if answer.state is AnswerState.ASKED:
         answer.state = AnswerState.THINKING
 
@@ -253,7 +264,7 @@ def _answer_grew(record: RunRecord, event: ev.AnswerGrew, at_ms: int) -> None:
     answer = record.answers[event.letter]
     if answer.first_text_at_ms is None:
         answer.first_text_at_ms = at_ms
-    answer.state = AnswerState.STREAMING
+    answer.state, answer.silent = AnswerState.STREAMING, None
     answer.text += event.text
 
 
@@ -267,7 +278,7 @@ def put_answer(column: AnswerRecord, answer: Answer) -> None:
     column.state, column.text = answer.state, answer.text
     column.reasoning_chars, column.usage = answer.reasoning_chars, answer.usage
     column.ttft_ms, column.total_ms = answer.ttft_ms, answer.total_ms
-    column.failure, column.late, column.retry = answer.failure, answer.late, None
+    column.failure, column.late, column.retry, column.silent = answer.failure, answer.late, None, None
 
 
 def _grace_started(record: RunRecord, event: ev.GraceStarted, at_ms: int) -> None:
@@ -385,7 +396,7 @@ def _run_ended(record: RunRecord, event: ev.RunEnded, _: int) -> None:
         record.final = FinalRecord()
     for column in record.answers.values():
         if not column.state.is_final:
-            column.state, column.retry = AnswerState.INTERRUPTED, None
+            column.state, column.retry, column.silent = AnswerState.INTERRUPTED, None, None
 
 
 _APPLY: dict[type, Callable[[RunRecord, Any, int], None]] = {
@@ -394,6 +405,7 @@ _APPLY: dict[type, Callable[[RunRecord, Any, int], None]] = {
     ev.CallEnded: _call_ended,
     ev.AnswerAsked: _answer_asked,
     ev.AnswerRetrying: _answer_retrying,
+    ev.AnswerSilent: _answer_silent,
     ev.ReasoningGrew: _reasoning_grew,
     ev.AnswerGrew: _answer_grew,
     ev.AnswerEnded: _answer_ended,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from functools import partial
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
 from fusion.errors import InvalidInput, RunStateConflict, TooManyRuns
 from fusion.models import Run, RunExecution, User
@@ -67,7 +69,19 @@ def check_in_flight(author: User, *, asked_by: User | None = None) -> None:
     who = "You have" if asked_by in (None, author) else f"{author.get_short_name()} has"
     raise TooManyRuns(
         f"{who} {limit} run{'s' * (limit != 1)} in flight, which is the limit. Wait for one to end, or stop one."
+        f"{_frees_up(author)}"
     )
+
+
+def _frees_up(author: User) -> str:
+    """When there is room again by itself: no run outlives its time limit. Empty when nothing says it."""
+    running = Run.objects.filter(author=author, deleted_at=None, state=Run.State.RUNNING).exclude(started_at=None)
+    oldest = running.order_by("started_at").values_list("started_at", flat=True).first()
+    if oldest is None:
+        return ""
+    left_s = (oldest - timezone.now()).total_seconds() + float(settings.FUSION_RUN_TIMEOUT_S)
+    minutes = math.ceil(left_s / 60)
+    return f" The oldest ends within {minutes} minute{'s' * (minutes != 1)} by itself." if left_s > 0 else ""
 
 
 def mode_of(name: str) -> Mode:

@@ -1,6 +1,6 @@
-"""How many characters a token of each model has, learned from the usage that providers report.
+"""What is learned of each model from its answers: characters per token, and the usual time to the first token.
 
-Only for figures shown while an answer streams; receipts use what the provider counted. Kept in this process.
+Only for what is shown while an answer is awaited; receipts use what the provider counted. Kept in this process.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ NEWEST_COUNTS = 0.3
 PLAUSIBLE = (1.0, 12.0)
 
 _learned: dict[str, float] = {}
+_ttft_ms: dict[str, float] = {}
 
 
 def chars_per_token(ref: str) -> float:
@@ -20,19 +21,38 @@ def chars_per_token(ref: str) -> float:
     return _learned.get(ref, CHARS_PER_TOKEN)
 
 
+def usual_ttft_ms(ref: str) -> int | None:
+    """What the model usually takes to its first token, in milliseconds; None while nothing is known."""
+    known = _ttft_ms.get(ref)
+    return None if known is None else round(known)
+
+
 def learn(ref: str, answer: Answer) -> None:
-    """Take an ended answer into account if the provider counted its tokens and all of them were visible text."""
+    """Take an ended answer into account."""
+    if answer.state.is_usable and answer.ttft_ms is not None:
+        _mix(_ttft_ms, ref, answer.ttft_ms)
+    measured = _measured_chars_per_token(answer)
+    if measured is not None:
+        _mix(_learned, ref, measured)
+
+
+def _measured_chars_per_token(answer: Answer) -> float | None:
+    """None unless the provider counted the tokens and all of them were visible text."""
     usage = answer.usage
     if usage is None or usage.estimated or answer.reasoning_chars or usage.reasoning_tokens:
-        return
+        return None
     if usage.output_tokens < LEARNED_FROM_TOKENS:
-        return
+        return None
     measured = len(answer.text) / usage.output_tokens
-    if PLAUSIBLE[0] <= measured <= PLAUSIBLE[1]:
-        known = _learned.get(ref, measured)
-        _learned[ref] = known + NEWEST_COUNTS * (measured - known)
+    return measured if PLAUSIBLE[0] <= measured <= PLAUSIBLE[1] else None
+
+
+def _mix(learned: dict[str, float], ref: str, measured: float) -> None:
+    known = learned.get(ref, measured)
+    learned[ref] = known + NEWEST_COUNTS * (measured - known)
 
 
 def forget() -> None:
     """Start without knowledge; for tests."""
     _learned.clear()
+    _ttft_ms.clear()

@@ -36,7 +36,7 @@ from fusion.live.record import (
 from fusion.models import PoolVersion, Run, RunExecution
 from fusion.models.pool import PoolMember
 from fusion.runs import catalogue
-from fusion.runs.calibration import chars_per_token
+from fusion.runs.calibration import chars_per_token, usual_ttft_ms
 from fusion.runs.selectors import (
     engine_answer,
     judge_refs,
@@ -259,6 +259,7 @@ def _seed(run: Run, execution: RunExecution) -> str:
 
 
 def _member(seat: PoolMember, given: EngineAnswer | None) -> Member:
+    usual_ms = usual_ttft_ms(seat.ref)
     return Member(
         letter=seat.letter,
         endpoint=_endpoint(seat.ref),
@@ -267,6 +268,7 @@ def _member(seat: PoolMember, given: EngineAnswer | None) -> Member:
         system_note=seat.system_note,
         timeout_s=float(seat.timeout_s or settings.FUSION_PANEL_TIMEOUT_S),
         given=given,
+        usual_ttft_s=None if usual_ms is None else usual_ms / 1000,
     )
 
 
@@ -284,6 +286,7 @@ def _limits(version: PoolVersion) -> Limits:
         judge_s=float(settings.FUSION_JUDGE_TIMEOUT_S),
         writer_s=float(settings.FUSION_WRITER_TIMEOUT_S),
         overall_s=float(settings.FUSION_RUN_TIMEOUT_S),
+        silence_s=float(settings.FUSION_SILENCE_S),
         quorum=version.quorum,
     )
     if version.grace_s is None:
@@ -331,5 +334,6 @@ def _fresh_column(column: AnswerRecord, todo: Todo) -> AnswerRecord:
             column.endpoint,
             column.attempt + int(column.state.is_final),
             chars_per_token=chars_per_token(column.endpoint.ref),
+            usual_ttft_ms=usual_ttft_ms(column.endpoint.ref),
         )
     return replace(column, late=column.late and (todo.keeps_verdict or todo.chosen is not None))

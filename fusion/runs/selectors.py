@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import replace
+from datetime import timedelta
 
 from django.db.models import Prefetch, Q
+from django.utils import timezone
 
 from fusion.engine import events as ev
 from fusion.engine.types import Answer as EngineAnswer
@@ -28,6 +30,8 @@ from fusion.models.run import RunQuerySet
 from fusion.runs import catalogue
 from fusion.runs.ending import NOT_STORED
 from fusion.runs.replay import REPLAYED, Stages, replay, sort_calls, stages_of
+
+NOTICEABLE = timedelta(seconds=3)
 
 
 def visible_pools(user: User) -> PoolQuerySet:
@@ -191,6 +195,7 @@ def _record(run: Run, row: FinalAnswer | None, *, execution: RunExecution | None
     replay(record, stages, _told_in(execution, stages))
     sort_calls(record, events)
     record.state = RunState(run.state)
+    record.queue_ahead = _queue_ahead(run)
     record.finals = tuple(_mark(record, final) for final in run.finals.all())
     _put_final(record, row)
     mark_out_of_date(record)
@@ -330,6 +335,14 @@ def _call_record(row: Call) -> CallRecord:
         cost_nanos=row.cost_nanos,
     )
     return CallRecord(begun, EndpointFacts(**row.endpoint), ended, row.cost_source)
+
+
+def _queue_ahead(run: Run) -> int | None:
+    """None for a run that is not queued, or only just: it is taken up at once where a process serves."""
+    asked_at = max((row.created_at for row in run.executions.all()), default=run.created_at)
+    if run.state != Run.State.QUEUED or timezone.now() - asked_at < NOTICEABLE:
+        return None
+    return Run.objects.filter(state=Run.State.QUEUED, pk__lt=run.pk, deleted_at=None).count()
 
 
 def _put_times(record: RunRecord, run: Run, row: FinalAnswer | None) -> None:

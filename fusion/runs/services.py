@@ -13,6 +13,7 @@ from django.utils import timezone
 from fusion.engine.prompts import PROMPTS_VERSION
 from fusion.engine.types import AnswerState
 from fusion.errors import InvalidInput, RunStateConflict
+from fusion.live.runs import LIVE
 from fusion.models import Answer, Pool, PoolVersion, Run, RunCommand, RunExecution, User
 from fusion.models.pool import Mode
 from fusion.runs.briefs import Brief, brief_of, check_in_flight, mode_of, queue_execution
@@ -198,7 +199,8 @@ def _known_letter(run: Run, letter: str) -> str:
 def retry_answer(*, run: Run, person: User, letter: str) -> None:
     """Ask one member again. In flight: at once; after the end: that member alone, the final is marked out of date.
 
-    Raises RunStateConflict in flight for one that has answered, is being asked, or cannot come into what is judged.
+    Raises RunStateConflict in flight for one that has answered, is being asked and not silent, or cannot come into
+    what is judged.
     """
     require_runner(person, run.team)
     letter = _known_letter(run, letter)
@@ -215,11 +217,20 @@ def _check_can_be_asked_now(run: Run, letter: str) -> None:
     state = AnswerState(run.answers.get(letter=letter, is_current=True).state)
     if state.is_usable:
         raise RunStateConflict(f"{letter} has answered. It can be asked again once this run has ended.")
-    if not state.is_final and state is not AnswerState.WAITING:
+    if not state.is_final and state is not AnswerState.WAITING and not _is_silent(run, letter):
         raise RunStateConflict(f"{letter} is being asked right now. Wait for its answer, or stop it first.")
     loaded, execution = run_with_rows(run.pk), pending_of(run)
     if execution.kind == RunExecution.Kind.REJUDGE or todo_of(loaded, execution).judgement is not None:
         raise RunStateConflict(f"The answers are being judged as they are. {letter} can be asked once this has ended.")
+
+
+def _is_silent(run: Run, letter: str) -> bool:
+    """Whether nothing has come from a member for a while; only the process that executes the run knows."""
+    live = LIVE.get(str(run.public_id))
+    if live is None:
+        return False
+    with live.lock:
+        return live.record.answers[letter].silent is not None
 
 
 def resume_run(*, run: Run, person: User) -> None:

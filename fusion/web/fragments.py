@@ -13,7 +13,7 @@ from django.template.loader import get_template
 from django.utils.safestring import SafeString, mark_safe
 
 from fusion.live.record import AnswerRecord, RunRecord
-from fusion.web.shown import answers, finals, receipts, stages, verdicts
+from fusion.web.shown import answers, finals, notices, receipts, stages, verdicts
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def run_regions() -> tuple[Region, ...]:
         Region("run-stages", "_run_stages", stages.stage_strip),
         Region("run-grace", "_run_grace", stages.grace),
         Region("run-steer", "_run_steer", stages.steer),
-        Region("run-notices", "_run_notices", stages.notices),
+        Region("run-notices", "_run_notices", notices.notices),
         Region("run-tabs", "_run_tabs", answers.tab_bar),
         Region("final-head", "_final_head", finals.final_head),
         Region("final-wait", "_final_wait", finals.final_wait, _judging_pace),

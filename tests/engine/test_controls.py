@@ -26,6 +26,9 @@ class FakePanel:
         self.asked.append(letter)
         return letter == "B"
 
+    def ask_again_once_ended(self, letter: str) -> bool:
+        return False
+
 
 async def test_wishes_before_the_run_are_remembered() -> None:
     controls = Controls()

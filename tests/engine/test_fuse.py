@@ -194,7 +194,9 @@ async def test_a_run_that_lacks_every_answer_because_a_person_stopped_them_is_st
 async def test_a_missed_quorum_is_judged_and_named() -> None:
     run = await through(FakeProvider("Paris"), FakeProvider("Lyon"), broken(), broken(), judges=[judge()])
     assert (run.state, list(run.why)) == (RunState.DONE, ["quorum_missed"])
-    assert run.why["quorum_missed"].startswith("Only 2 of 4 members answered. C (Model-C): The key was refused.")
+    assert run.why["quorum_missed"].startswith(
+        "Only 2 of 4 members answered; this pool wants 3. C (Model-C): The key was refused."
+    )
 
 
 async def test_a_missed_quorum_stops_where_the_pool_wants_a_person_to_decide() -> None:

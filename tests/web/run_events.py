@@ -165,6 +165,7 @@ def whole_run(texts: dict[str, str] | None = None, *, final: Final | None = None
         yield calls[letter][0]
     yield ev.AnswerRetrying("B", Failure("provider_rate_limited", "429: too many requests."), 4.0)
     yield ev.AnswerAsked("B")
+    yield ev.AnswerSilent("C", 30.0)
     yield ev.ReasoningGrew("C", "hm " * 40)
     growing = [[ev.AnswerGrew(x, piece) for piece in pieces(text, seed)] for x, text in texts.items()]
     for together in itertools.zip_longest(*growing):

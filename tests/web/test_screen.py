@@ -232,7 +232,7 @@ def test_a_retry_starts_the_column_anew() -> None:
 
 
 ENDINGS = {
-    AnswerState.CUT_OFF: "Stopped at its length limit after 40 tokens.",
+    AnswerState.CUT_OFF: "Stopped at 40 tokens, its limit.",
     AnswerState.TRUNCATED: "Connection reset.",
     AnswerState.REFUSED: "Rephrase the question",
     AnswerState.EMPTY: "without a single visible word",
@@ -303,8 +303,8 @@ def test_when_everyone_failed_the_causes_are_grouped() -> None:
         show.add(ev.AnswerEnded(answered(letter, "", state=AnswerState.FAILED, failure=failure)))
     show.add(ev.RunEnded(RunState.FAILED, Failure("no_answers", "None of the 3 members gave an answer.")))
     text = show.page().visible()
-    assert "No answer from A (Model A) and B (Model B) Acme rejects the key." in text
-    assert "No answer from C (Model C) 429." in text
+    assert "The key was refused: A (Model A) and B (Model B) Acme rejects the key. Only whoever runs" in text
+    assert "Rate limited: C (Model C) 429. Wait a little" in text
 
 
 def test_the_verdict_is_told_with_its_doubts() -> None:

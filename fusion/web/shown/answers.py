@@ -7,7 +7,7 @@ from typing import Literal
 
 from fusion.engine.types import AnswerState
 from fusion.live.record import AnswerRecord, RunRecord
-from fusion.web.shown.words import ANSWER_WORDS, Word, advice
+from fusion.web.shown.words import ANSWER_WORDS, SILENT, Word, advice, seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +47,17 @@ class Meter:
 
 @dataclass(frozen=True, slots=True)
 class ColumnNote:
-    """What a reader must know beside the text; `kind` is `pending`, `info`, `warn`, `bad` or `none`."""
+    """What a reader must know beside the text; `kind` is `pending`, `info`, `warn`, `bad` or `none`.
+
+    `pool_id`: of the pool whose settings the hint speaks of.
+    """
 
     letter: str
     kind: Literal["pending", "info", "warn", "bad", "none"]
     text: str = ""
     hint: str = ""
     retry_s: int | None = None
+    pool_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +78,29 @@ def column_head(record: RunRecord, column: AnswerRecord) -> ColumnHead:
         simulated=facts.simulated,
         problem=facts.problem,
         state=column.state.value,
-        word=ANSWER_WORDS[column.state],
+        word=_word(column),
         attempt=column.attempt,
         late=column.late,
         in_final=final is not None and final.letter == column.letter,
         has_text=bool(column.text) and column.state.is_final,
         can_stop=not column.state.is_final and not record.is_final,
-        can_retry=column.state.is_final and (record.is_final or not column.state.is_usable),
+        can_retry=_can_retry(record, column),
     )
+
+
+def _can_retry(record: RunRecord, column: AnswerRecord) -> bool:
+    """While a run is under way only what is missing is asked again; afterwards anything may be."""
+    if not column.state.is_final:
+        return column.silent is not None and not record.is_final
+    return record.is_final or not column.state.is_usable
+
+
+def _word(column: AnswerRecord) -> Word:
+    return ANSWER_WORDS[column.state] if column.silent is None else SILENT
 
 
 def tab_bar(record: RunRecord) -> TabBar:
-    return TabBar(
-        tuple((letter, column.state.value, ANSWER_WORDS[column.state]) for letter, column in record.answers.items())
-    )
+    return TabBar(tuple((letter, column.state.value, _word(column)) for letter, column in record.answers.items()))
 
 
 def meter(column: AnswerRecord, now_ms: int) -> Meter:
@@ -137,7 +150,21 @@ def column_note(record: RunRecord, column: AnswerRecord) -> ColumnNote:
     """Why there is no text, or what is wrong with the text that is there."""
     if column.late:
         return ColumnNote(column.letter, "info", "This answer came too late: the judge did not see it.")
+    if column.silent is not None:
+        return _silent(column, column.silent.silent_s)
     return _NOTES.get(column.state, _quiet)(record, column)
+
+
+def _silent(column: AnswerRecord, silent_s: float) -> ColumnNote:
+    """Nothing is wrong yet; whoever does not want to wait can do something about it."""
+    usual_ms = column.usual_ttft_ms if column.state is AnswerState.ASKED else None
+    usual = f" It usually begins after {seconds(usual_ms)}." if usual_ms is not None else ""
+    return ColumnNote(
+        column.letter,
+        "warn",
+        f"Silent for more than {seconds(silent_s * 1000)}.{usual}",
+        "You can wait, stop it and keep what has come, or ask it again.",
+    )
 
 
 def _quiet(_: RunRecord, column: AnswerRecord) -> ColumnNote:
@@ -149,7 +176,8 @@ def _waiting(record: RunRecord, column: AnswerRecord) -> ColumnNote:
 
 
 def _asked(_: RunRecord, column: AnswerRecord) -> ColumnNote:
-    return ColumnNote(column.letter, "pending", "Asked. Waiting for the first token.")
+    usual = f" It usually comes after {seconds(column.usual_ttft_ms)}." if column.usual_ttft_ms is not None else ""
+    return ColumnNote(column.letter, "pending", f"Asked. Waiting for the first token.{usual}")
 
 
 def _thinking(_: RunRecord, column: AnswerRecord) -> ColumnNote:
@@ -163,11 +191,11 @@ def _retrying(_: RunRecord, column: AnswerRecord) -> ColumnNote:
 
 
 def _cut_off(record: RunRecord, column: AnswerRecord) -> ColumnNote:
-    tokens = column.usage.output_tokens if column.usage is not None else None
-    at = f" after {tokens:,} tokens" if tokens and not (column.usage and column.usage.estimated) else ""
-    return ColumnNote(
-        column.letter, "warn", f"Stopped at its length limit{at}.", "Allow this member more tokens in the pool."
-    )
+    usage = column.usage
+    counted = usage is not None and usage.output_tokens > 0 and not usage.estimated
+    at = f"{usage.output_tokens:,} tokens, its limit" if usage is not None and counted else "its token limit"
+    hint = "The text up to there can be judged. The limit is set in the pool."
+    return ColumnNote(column.letter, "warn", f"Stopped at {at}.", hint, pool_id=record.pool_public_id)
 
 
 def _truncated(_: RunRecord, column: AnswerRecord) -> ColumnNote:

@@ -21,6 +21,7 @@ class FinalHead:
     flags: tuple[tuple[str, str], ...]
     words: int | None
     has_chips: bool
+    is_partial: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ def final_head(record: RunRecord) -> FinalHead:
         flags=() if final is None else tuple(_flags(record, final)),
         words=None if final is None else len(final.text.split()),
         has_chips=final is not None and final.writer is not None and bool(final.spans),
+        is_partial=final is not None and record.state is RunState.CANCELLED,
     )
 
 
@@ -108,7 +110,7 @@ def final_wait(record: RunRecord) -> FinalWait:
 
 
 _NO_FINAL = {
-    RunState.UNJUDGED: "No answer was chosen, so there is no final. The answers below are yours to read.",
+    RunState.UNJUDGED: "No answer was chosen, so there is no final. The answers are yours to read.",
     RunState.SHORT: "Too few members answered, so nothing was judged yet.",
     RunState.FAILED: "There is no final, because there is no answer to build it on.",
     RunState.CANCELLED: "The run was stopped before a final was there.",

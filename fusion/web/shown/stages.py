@@ -1,16 +1,15 @@
-"""The top of a run: its state and what can be done, the strip of stages, and what went otherwise than planned."""
+"""The top of a run: its state and what can be done, the strip of stages, the countdown to judging."""
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import Literal
 
-from fusion.engine.types import AnswerState, Failure, FinalKind, Mode, RunState
+from fusion.engine.types import FinalKind, Mode, RunState
 from fusion.live.record import RunRecord
 from fusion.web.shown.verdicts import judge_task
-from fusion.web.shown.words import RUN_WORDS, Word, advice, listed, plural
+from fusion.web.shown.words import RUN_WORDS, Word, listed
 
 Progress = Literal["todo", "now", "done", "off", "bad"]
 
@@ -22,6 +21,7 @@ class RunHead:
     run_id: str
     word: Word
     is_final: bool
+    is_queued: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,49 +60,8 @@ class Steer:
     can_wait: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
-    tone: str
-    title: str
-    text: str
-    hint: str = ""
-    members: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Notices:
-    """`resume`: the words of the button that runs what is missing; empty for none."""
-
-    run_id: str
-    notices: tuple[Notice, ...]
-    resume: str
-
-
-_RESUME = {
-    RunState.INTERRUPTED: "Run only what is missing",
-    RunState.CANCELLED: "Run what is missing",
-    RunState.FAILED: "Ask again what failed",
-    RunState.SHORT: "Ask again what failed",
-    RunState.UNJUDGED: "Judge again",
-    RunState.ANSWERED: "Judge these answers",
-}
-
-_DEGRADED_TITLES = {
-    "single_answer": "Single answer, not judged",
-    "quorum_missed": "Fewer answers than this pool wants",
-    "judged_early": "Judged early",
-    "late_answers_left_out": "Judged without late answers",
-    "judge_fallback": "Judged by a fallback",
-    "analysis_missing": "A winner without an analysis",
-    "suspect_winner": "The chosen answer speaks to judges",
-    "suspect_disqualified": "An answer was disqualified",
-    "writer_failed": "Not merged",
-    "final_truncated": "The final is not complete",
-}
-
-
 def run_head(record: RunRecord) -> RunHead:
-    return RunHead(record.public_id, RUN_WORDS[record.state], record.is_final)
+    return RunHead(record.public_id, RUN_WORDS[record.state], record.is_final, record.state is RunState.QUEUED)
 
 
 def clock(record: RunRecord) -> Clock:
@@ -192,65 +151,3 @@ def _final_stage(record: RunRecord) -> Stage:
     if record.final.final is not None:
         return Stage("Final", "done", "out of date" if record.final.out_of_date else "")
     return Stage("Final", "bad", "none") if record.is_final else Stage("Final", "todo")
-
-
-# --- what went otherwise than planned --------------------------------------------------------------
-
-
-def notices(record: RunRecord) -> Notices:
-    found = [Notice("warn", _DEGRADED_TITLES.get(note.code, "Note"), note.message) for note in record.degraded]
-    found = [notice for notice in found if record.failure is None or notice.text != record.failure.message]
-    if record.is_final:
-        found[:0] = _ending(record)
-    resume = _RESUME.get(record.state, "") if record.is_final else ""
-    return Notices(record.public_id, tuple(found), resume)
-
-
-def _ending(record: RunRecord) -> list[Notice]:
-    """Why there is no ordinary final, first of all."""
-    state, failure = record.state, record.failure
-    if state is RunState.FAILED and not any(column.text for column in record.answers.values()):
-        return _all_failed(record, failure)
-    title = _ENDINGS.get(state)
-    if title is None:
-        return []
-    tone = "bad" if state is RunState.FAILED else "warn" if state is not RunState.CANCELLED else "info"
-    text = failure.message if failure is not None else _ending_text(record)
-    return [Notice(tone, title, text, advice(failure))]
-
-
-_ENDINGS = {
-    RunState.FAILED: "This run failed",
-    RunState.SHORT: "Too few answers to judge",
-    RunState.UNJUDGED: "No verdict",
-    RunState.CANCELLED: "Stopped",
-    RunState.INTERRUPTED: "Interrupted",
-    RunState.ANSWERED: "Answers only",
-}
-
-
-def _ending_text(record: RunRecord) -> str:
-    usable = sum(column.state.is_usable for column in record.answers.values())
-    kept = f"{plural(usable, 'complete answer')} of {len(record.answers)} kept."
-    of_all = f"{usable} of {len(record.answers)}"
-    return {
-        RunState.SHORT: f"{of_all} members answered, and this pool asks before it judges fewer.",
-        RunState.INTERRUPTED: f"The server stopped in mid-run. {kept} Nothing finished is asked again.",
-        RunState.CANCELLED: f"A person stopped this run. {kept}",
-        RunState.ANSWERED: "The members have answered; no judge was asked.",
-    }.get(record.state, kept)
-
-
-def _all_failed(record: RunRecord, failure: Failure | None) -> list[Notice]:
-    """One notice per cause, naming the members that it hit."""
-    causes: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for column in record.answers.values():
-        reason = column.failure or Failure("", "No answer came.")
-        if column.state is not AnswerState.WAITING:
-            causes[(reason.code, reason.message)].append(f"{column.letter} ({column.endpoint.name})")
-    if not causes:
-        return [Notice("bad", "This run failed", failure.message if failure else "It could not be started.")]
-    return [
-        Notice("bad", f"No answer from {listed(members)}", message, advice(Failure(code, message)))
-        for (code, message), members in causes.items()
-    ]

@@ -34,6 +34,8 @@ ANSWER_WORDS: Final[Mapping[AnswerState, Word]] = {
     AnswerState.INTERRUPTED: Word("Interrupted", "warn", "warn"),
 }
 
+SILENT: Final = Word("Silent", "clock", "warn")
+
 RUN_WORDS: Final[Mapping[RunState, Word]] = {
     RunState.QUEUED: Word("Queued", "clock"),
     RunState.RUNNING: Word("Running", "pen", "info"),
@@ -48,8 +50,8 @@ RUN_WORDS: Final[Mapping[RunState, Word]] = {
 }
 
 _ADVICE: Final[Mapping[str, str]] = {
-    "provider_auth_failed": "Whoever runs this installation has to set a valid key for this provider.",
-    "provider_billing_refused": "The account at the provider has no credit left; top it up there.",
+    "provider_auth_failed": "Only whoever runs this installation can mend this: by setting a valid key.",
+    "provider_billing_refused": "Only whoever pays for the account at the provider can mend this: by topping it up.",
     "provider_model_unknown": "Choose another model in the pool.",
     "provider_context_too_long": "Shorten the question, or use a model with a larger context.",
     "provider_rate_limited": "Wait a little, then ask this member again.",
@@ -60,12 +62,47 @@ _ADVICE: Final[Mapping[str, str]] = {
     "provider_malformed": "Ask again; if it stays so, this provider does not speak the expected protocol.",
     "provider_refused": "Rephrase the question, or leave this member out.",
     "provider_bad_request": "Check this member's settings in the pool.",
+    "provider_bug": "Not your doing. Tell whoever runs this installation; its log names the place.",
+    "internal_error": "Not your doing. Tell whoever runs this installation; its log names the place.",
+    "empty_answer": "Ask this member again, or allow it more tokens in the pool.",
+    "none_acceptable": "Why says what is wrong with each. Ask in other words, or ask a stronger pool.",
+    "cannot_judge": "Why says what could not be told. Ask another judge, or read the answers yourself.",
+    "no_verdict": "The answers are complete. Ask for a verdict again, or read them yourself.",
 }
+
+
+_CAUSES: Final[Mapping[str, str]] = {
+    "provider_auth_failed": "The key was refused",
+    "provider_billing_refused": "No credit left",
+    "provider_model_unknown": "The model is not there",
+    "provider_context_too_long": "The question does not fit",
+    "provider_rate_limited": "Rate limited",
+    "provider_overloaded": "The provider has a problem",
+    "provider_timeout": "Out of time",
+    "provider_unreachable": "Not reachable",
+    "provider_stream_cut": "The connection broke",
+    "provider_malformed": "Not understood",
+    "provider_refused": "Refused",
+    "provider_bad_request": "Not accepted",
+    "provider_bug": "A defect on our side",
+    "empty_answer": "Empty answer",
+}
+
+
+def cause(code: str) -> str:
+    """What kind of failure it is, as a title."""
+    return _CAUSES.get(code, "No answer")
 
 
 def advice(failure: Failure | None) -> str:
     """What a reader can do about a failure; empty when nothing better than its own sentence is known."""
     return "" if failure is None else _ADVICE.get(failure.code, "")
+
+
+def seconds(milliseconds: int | float) -> str:
+    """`0.8 s` below ten seconds, `30 s` above."""
+    value = milliseconds / 1000
+    return f"{value:.1f} s" if value < 10 and round(value, 1) != int(value) else f"{value:.0f} s"
 
 
 def plural(number: int, one: str, many: str | None = None) -> str:
