@@ -4,6 +4,7 @@
 the answers that it finds in the prompt, decided by their content alone. Other words: `status429`, `status500`,
 `status401`, `cut` (the connection ends without an end mark half-way), `hang` (never a byte), `mute` (empty answer),
 `cost` (says what it charged), `unique` (a judge that finds something in the loser alone, so that a merge has work).
+A model called `broken-KIND` does what `tests.faults` says of that kind.
 
 `GET /stats` tells how many streams are open, how many began and were closed early, and which models were asked.
 """
@@ -16,9 +17,12 @@ import json
 import re
 import time
 from collections import Counter
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
+
+from tests.faults import fault_of
 
 ANSWER = re.compile(r"<answer id=(\w+) n=(\w+)>\n(.*?)\n</answer n=\2>", re.S)
 LISTED = ("m-ttft100-rate400", "m-b-ttft100-rate400", "judge-rate400")
@@ -116,11 +120,13 @@ class Upstream:
         asked = json.loads(body)
         behaviour = Behaviour.of(asked["model"])
         self.stats.asked[asked["model"]] += 1
-        if behaviour.status != 200:
+        if (fault := fault_of(asked["model"])) is not None:
+            await self._until_hung_up(fault(writer), reader)
+        elif behaviour.status != 200:
             message = {"error": {"message": f"simulated {behaviour.status}", "code": behaviour.status}}
             _send_json(writer, behaviour.status, message)
         else:
-            await self._stream(asked, behaviour, reader, writer)
+            await self._until_hung_up(_write_stream(asked, behaviour, writer), reader)
 
     def _tell(self, path: str, writer: asyncio.StreamWriter) -> None:
         if path.endswith("/stats"):
@@ -128,25 +134,24 @@ class Upstream:
         else:
             _send_json(writer, 200, {"data": [{"id": name} for name in LISTED]})
 
-    async def _stream(
-        self, asked: dict[str, Any], behaviour: Behaviour, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def _until_hung_up(self, reply: Awaitable[None], reader: asyncio.StreamReader) -> None:
+        """Let `reply` write; when the client goes away first, end it and count that."""
         self.stats.begun += 1
         self.stats.open += 1
         hung_up = asyncio.ensure_future(reader.read(1))
-        streaming = asyncio.ensure_future(_write_stream(asked, behaviour, writer))
+        writing = asyncio.ensure_future(reply)
         try:
-            await asyncio.wait({hung_up, streaming}, return_when=asyncio.FIRST_COMPLETED)
-            if not streaming.done():
+            await asyncio.wait({hung_up, writing}, return_when=asyncio.FIRST_COMPLETED)
+            if not writing.done():
                 self.stats.closed_early += 1
                 raise ConnectionResetError
-            streaming.result()
+            writing.result()
         finally:
             self.stats.open -= 1
             self.stats.last_close = time.time()
-            streaming.cancel()
+            writing.cancel()
             hung_up.cancel()
-            await asyncio.gather(streaming, hung_up, return_exceptions=True)
+            await asyncio.gather(writing, hung_up, return_exceptions=True)
 
 
 async def _read_request(reader: asyncio.StreamReader) -> tuple[str, str, bytes] | None:

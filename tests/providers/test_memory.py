@@ -64,6 +64,8 @@ class Case:
 
 CASES = {
     "a 2 MB delta": Case(lambda: chunked([delta(2 * MEGABYTE), DONE]), "ok", chars=2 * MEGABYTE),
+    "a wide 2 MB delta": Case(lambda: chunked([delta(2 * MEGABYTE, "🙂"), DONE]), "ok", chars=2 * MEGABYTE - 3),
+    "a wide 2 MB thought": Case(lambda: chunked([delta(2 * MEGABYTE, "  <think>🙂"), DONE]), "ok"),
     "a line without end": Case(lambda: chunked(for_ever(b"data: " + b"x" * 50_000)), "failed", "longer than allowed"),
     "a line without end in tiny pieces": Case(
         lambda: chunked(itertools.chain([b"data: "], (b"x" * 16 for _ in itertools.count()))), "failed", "longer than"

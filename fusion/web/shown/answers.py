@@ -209,7 +209,8 @@ def _refused(_: RunRecord, column: AnswerRecord) -> ColumnNote:
 
 
 def _empty(_: RunRecord, column: AnswerRecord) -> ColumnNote:
-    return ColumnNote(column.letter, "warn", "The member ended without a single visible word.", "Ask it again.")
+    reason = column.failure.message if column.failure else "The member ended without a single visible word."
+    return ColumnNote(column.letter, "warn", reason, "Ask it again, or allow this member more tokens in the pool.")
 
 
 def _failed(_: RunRecord, column: AnswerRecord) -> ColumnNote:
