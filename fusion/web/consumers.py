@@ -45,6 +45,7 @@ class RunConsumer(AsyncWebsocketConsumer):
         self._groups: list[str] = []
         self._bell = asyncio.Event()
         self._unseen = 0
+        self._has_more = False
         await self.accept()
         user = self.scope["user"]
         if not user.is_authenticated:
@@ -92,7 +93,8 @@ class RunConsumer(AsyncWebsocketConsumer):
         """Send what is new, then wait for the bell; ends by closing the socket."""
         try:
             while not await self._tell_once():
-                await self._wait()
+                if not self._has_more:
+                    await self._wait()
         except Exception:
             # The page comes back by itself and asks from where it stands.
             await self.close(1011)
@@ -108,6 +110,7 @@ class RunConsumer(AsyncWebsocketConsumer):
                 return True
         self._bell.clear()
         screen = await self._screen()
+        self._has_more = screen.is_behind
         token, frames, ended = screen.news(self._token)
         self._token = token
         if frames and not await self._send_frames("".join(frames)):

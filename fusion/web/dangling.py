@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 MAX_HELD_CHARS = 300  # text is held back no longer than this: a lone bracket must not hide the rest of a paragraph
 MAX_LINK_CHARS = 2_000
 MAX_MARKS = 12
+MAX_MISSES = 60  # brackets that turned out to begin no link; more are plain characters
 MAX_UNSETTLED = 800  # characters of a paragraph that wait for their emphasis or link to end
 
 _INLINE = re.compile(r"\\.|(?P<code>`+)|(?P<mark>\*+|_+|~~)|(?P<hold>!?\[|<(?=[A-Za-z]))", re.DOTALL)
@@ -62,6 +63,7 @@ def close_dangling(text: str) -> str:
 def _read(text: str) -> _Reading:
     reading = _Reading(stop=len(text))
     position = 0
+    misses = 0
     code_is_open: set[str] = set()  # lengths of runs that nothing closes, so that many of them cost one search each
     while match := _INLINE.search(text, position):
         start, position = match.span()
@@ -76,6 +78,8 @@ def _read(text: str) -> _Reading:
                 reading.spans.append((start, end))
                 position = end
         elif hold := match["hold"]:
+            if misses > MAX_MISSES:
+                continue
             complete = (_AUTOLINK if hold == "<" else _LINK).match(text, start, start + MAX_LINK_CHARS)
             if complete is None and len(text) - start <= MAX_HELD_CHARS:
                 reading.stop = start
@@ -83,6 +87,8 @@ def _read(text: str) -> _Reading:
             if complete:
                 position = complete.end()
                 reading.spans.append((start, position))
+            else:
+                misses += 1
         elif run := match["mark"]:
             opened = reading.marks[0][1] if reading.marks else start
             _mark(reading.marks, run, text, start)

@@ -2,7 +2,7 @@
 
 What is settled is committed once, to blocks with stable ids; what is still open is the tail, sent anew while it grows.
 Only text after the last commit is parsed. When the text ends it is rendered once as a whole, and the blocks that differ
-are sent again.
+are sent again. Each tick does a bounded amount of work: a flood, or a long text that has ended, takes several.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 
 from fusion.web.growth import Growth
-from fusion.web.markdown import normalise, render_blocks
+from fusion.web.markdown import normalise
 from fusion.web.ops import Append, Extend, Op, Replace, Reset, Tail, op_html, page_html
+from fusion.web.portions import NOT_SHOWN, SHOWN_MAX_CHARS, Rendering, Shown, rendered
 
 __all__ = ["Append", "Extend", "LiveDocument", "Op", "Replace", "Reset", "Tail", "document_html", "op_html"]
 
@@ -28,7 +29,7 @@ def _valid(key: str) -> str:
 
 def document_html(key: str, text: str) -> str:
     """A finished text as a fresh page shows it; equal to what a live document of `key` leaves in an open page."""
-    return page_html(_valid(key), tuple(render_blocks(text)))
+    return page_html(_valid(key), tuple(shown.html for shown in rendered(text)))
 
 
 class LiveDocument:
@@ -45,6 +46,9 @@ class LiveDocument:
         self._growth = Growth()
         self._tail = ""
         self._rendered_chars = 0
+        self._taken_chars = 0
+        self.work = 0  # what the last tick cost, as `portions` counts
+        self._ending: Rendering | None = None
         self._finished = False
 
     @property
@@ -61,36 +65,69 @@ class LiveDocument:
         """The document's two elements as a page opened now shows them: what the last tick made of the text."""
         return page_html(self.key, self._growth.all_blocks(), self._tail)
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether the next tick has something to do even if nothing is fed before."""
+        return not self._finished and (self._ending is not None or self._growth.is_behind)
+
+    @property
+    def blocks(self) -> tuple[Shown, ...]:
+        """The blocks of the whole text, once it has ended and been rendered."""
+        return (self._ending.blocks or ()) if self._ending is not None else ()
+
     def feed(self, text_piece: str) -> None:
         """Take in the next piece; cheap, nothing is rendered before `tick`."""
-        if not text_piece or self._finished:
+        if not text_piece or self._ending is not None:
             return
         self._pieces.append(text_piece)
         piece = self._carry + text_piece
         self._carry = "\r" if piece.endswith("\r") else ""
-        self._fresh.append(normalise(piece.removesuffix("\r")))
+        self._take(normalise(piece.removesuffix("\r")))
+
+    def _take(self, text: str) -> None:
+        room = SHOWN_MAX_CHARS - self._taken_chars
+        self._taken_chars += len(text)
+        if room > 0:
+            self._fresh.append(text if len(text) <= room else f"{text[:room]}\n\n{NOT_SHOWN}\n\n")
 
     def tick(self) -> list[Op]:
         """The ops that bring a page from the last tick to the text fed since; empty when there is nothing to send."""
-        if not self._fresh:
-            return []
+        self.work = 0
+        if self._ending is not None:
+            self.work = self._ending.advance()
+            return self._finish() if self._ending.blocks is not None else []
         growth = self._growth
+        if not self._fresh and not growth.is_behind:
+            return []
         growth.pending += "".join(self._fresh)
         self._fresh.clear()
         if self._is_too_soon():
             return []
         tail = growth.advance()
+        self.work = growth.work
         self._rendered_chars = len(growth.pending)
         ops, growth.ops = growth.ops, []
         return ops + self._set_tail(tail)
 
+    def end(self) -> None:
+        """The text is complete: the ticks that follow render it as a whole. Later feeds are ignored."""
+        if self._ending is None:
+            self._ending = Rendering(self.text)
+
     def finish(self) -> list[Op]:
-        """Render the whole text once; the ops that make an open page equal to a fresh one. Later feeds are ignored."""
+        """End the text and tick until nothing is left; the ops that make an open page equal to a fresh one."""
+        self.end()
+        ops: list[Op] = []
+        while self.is_behind:
+            ops += self.tick()
+        return ops
+
+    def _finish(self) -> list[Op]:
         if self._finished:
             return []
         self._finished = True
         self._fresh.clear()
-        shown, final = self._growth.all_blocks(), tuple(render_blocks(self.text))
+        shown, final = self._growth.all_blocks(), tuple(shown.html for shown in self.blocks)
         self._growth = Growth()
         self._growth.blocks = list(final)
         return _differences(shown, final) + self._set_tail("")
@@ -104,6 +141,8 @@ class LiveDocument:
     def _is_too_soon(self) -> bool:
         """Whether a large open block has grown too little since it was last rendered."""
         opened, size = self._growth.open, len(self._growth.pending)
+        if self._growth.is_behind:
+            return False
         if opened and opened.kind == "fence":
             return False
         return size > LARGE_TAIL and size < self._rendered_chars * 9 // 8

@@ -3,6 +3,9 @@
 Lists are committed item by item, tables row by row, code character by character, long paragraphs word by word. A commit
 is a guess (a late link definition, or a blank line in a list, changes what stood before): when an open block closes it
 is compared with its full rendering and replaced if it differs.
+
+A tick does a bounded amount of work, whatever came: each step looks at no more than can be parsed at once, and what is
+left waits for the next tick. Long lists and tables go on as another one where `portions` will cut them, too.
 """
 
 from __future__ import annotations
@@ -13,16 +16,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
 from html import escape
+from itertools import pairwise
 from typing import Any
 
 from markdown_it.token import Token
 
 from fusion.web.dangling import settled_words
-from fusion.web.markdown import Block, Env, clean, parse_blocks, render_inline, render_tokens, split_level
+from fusion.web.highlight import MAX_CODE_CHARS
+from fusion.web.markdown import Block, Env, clean, parse_blocks, read_inline, render_inline, render_tokens, split_level
 from fusion.web.ops import Append, Extend, Op, Replace
+from fusion.web.portions import (
+    BLOCK_WORK,
+    CHEAP_CHARS,
+    TEXT_WORK,
+    TICK_WORK,
+    line_work,
+    next_portion,
+    plain_portion,
+    window,
+)
 
 LONG_PARAGRAPH = 200  # characters after which a paragraph is committed word by word
-MAX_TABLE_GROWTH = 40  # bytes of rows per character of text: a wide header fills short rows up with empty cells
+CODE_STEP_CHARS = 40_000
 MAX_HEADER_CHARS = 400  # a line is taken for a coming table header no longer than this
 
 # A line of which nothing but marks is known yet may become a list item, a heading, a rule, a fence or a table row.
@@ -43,6 +58,7 @@ class OpenBlock:
     indent: int = 0
     at_line_start: bool = True
     loose: bool = False
+    work: int = 0  # what its committed lines cost, for lists and tables
 
     @property
     def html(self) -> str:
@@ -115,6 +131,22 @@ def _line_of(tokens: Sequence[Token]) -> int:
     return tokens[0].map[0] if tokens[0].map else 0
 
 
+def _work(text: str) -> int:
+    return sum(map(line_work, text.split("\n")))
+
+
+def _fitting(items: Sequence[Sequence[Token]], text: str, opened: OpenBlock) -> int:
+    """How many items, the last one aside, may still be added to a list before it is cut."""
+    lines = text.split("\n")
+    spent = opened.work
+    for index, (item, following) in enumerate(pairwise(items)):
+        start, end = _line_of(item), _line_of(following)
+        spent += sum(map(line_work, lines[start:end]))
+        if spent + line_work(lines[end]) > BLOCK_WORK:
+            return index
+    return len(items) - 1
+
+
 def _loosen(tokens: Sequence[Token]) -> None:
     for token in tokens:
         if token.level == 2 and token.type.startswith("paragraph"):
@@ -129,30 +161,89 @@ class Growth:
         self.open: OpenBlock | None = None
         self.pending = ""
         self.ops: list[Op] = []
+        self.is_behind = False  # whether `pending` holds more than the last tick could do
         self._references: dict[str, Any] = {}
+        self._near = ""  # as much of `pending` as one step looks at
+        self.work = 0  # what this tick has cost
+        self._total_work = 0
 
     def all_blocks(self) -> tuple[str, ...]:
         return (*self.blocks, self.open.html) if self.open else tuple(self.blocks)
 
     def advance(self) -> str:
         """Commit what can be committed of `pending`; return the HTML of what is left, to be shown as the tail."""
+        self.work = 0
         while (tail := self._step()) is None:
-            pass
-        return tail
+            if self.work > TICK_WORK:
+                break
+        self.is_behind = tail is None
+        self._total_work += self.work
+        return tail or ""
 
     def _step(self) -> str | None:
         """Commit something and return None, or return the tail."""
-        match self.open:
-            case OpenBlock(kind="fence"):
-                return self._step_fence(self.open)
-            case OpenBlock(kind="list"):
-                return self._step_list(self.open)
-            case OpenBlock(kind="table"):
-                return self._step_table(self.open)
-            case OpenBlock():
-                return self._step_paragraph(self.open)
-            case _:
+        opened = self.open
+        if opened and opened.kind == "fence":
+            return self._step_fence(opened)
+        if self._total_work > TEXT_WORK:
+            return self._step_plain()
+        near, spent = window(self.pending, 0, BLOCK_WORK)
+        near = min(near, BLOCK_WORK)
+        size, self._near = len(self.pending), self.pending[:near]
+        self.work += spent
+        tail = self._step_near(opened)
+        if tail is None or near == size:
+            return tail
+        if len(self.pending) == size:
+            self._cut()
+        return None
+
+    def _step_near(self, opened: OpenBlock | None) -> str | None:
+        match opened:
+            case None:
                 return self._step_blocks()
+            case OpenBlock(kind="list"):
+                return self._step_list(opened)
+            case OpenBlock(kind="table"):
+                return self._step_table(opened)
+            case _:
+                return self._step_paragraph(opened)
+
+    # --- what is too large to wait for its end
+
+    def _cut(self) -> None:
+        """Commit the beginning of `pending` although its block has not ended."""
+        if self.open and self.open.kind != "paragraph":
+            self._close(self.open, "", "")
+        if "\n" not in self._near:  # within a line: it goes on as running text that is not read
+            text = self._take_chars(len(self._near))
+            opened = self.open or OpenBlock("paragraph", "<p>", "</p>", ">p")
+            if self.open is None:
+                self._begin(opened)
+            self._extend(opened, clean(escape(text, quote=False)), text)
+            return
+        if self.open:
+            self._close(self.open, "", "")
+        env = self._env()
+        portion = next_portion(self.pending, 0, "", env)
+        for piece in portion.pieces:
+            self._append(render_tokens(read_inline(piece.tokens, env)))
+        self.work += portion.work
+        self._keep_references(env)
+        self._take_chars(portion.end)
+
+    def _step_plain(self) -> str | None:
+        """After very much work the rest of the text is shown as it is."""
+        if self.open:
+            self._close(self.open, "", "")
+        portion = plain_portion(self.pending, 0, len(self.pending))
+        self.work += portion.work
+        html = "".join(render_tokens(piece.tokens) for piece in portion.pieces)
+        if portion.end == len(self.pending):
+            return html if self.pending else ""
+        self._append(html)
+        self._take_chars(portion.end)
+        return None
 
     # --- parsing and taking
 
@@ -165,15 +256,18 @@ class Growth:
 
     def _take_lines(self, count: int, env: Env) -> str:
         """Consume lines of `pending`, keeping the link definitions that were in them."""
-        for label, found in env["references"].maps[0].items():
-            if found["map"][1] <= count:
-                self._references.setdefault(label, found)
+        self._keep_references(env, count)
         return self._take_chars(_first_lines(self.pending, count))
+
+    def _keep_references(self, env: Env, lines: int | None = None) -> None:
+        for label, found in env["references"].maps[0].items():
+            if lines is None or found["map"][1] <= lines:
+                self._references.setdefault(label, found)
 
     # --- no block open
 
     def _step_blocks(self) -> str | None:
-        text = _decided(self.pending)
+        text = _decided(self._near)
         env = self._env(growing=True)
         blocks = parse_blocks(text, env)
         if not blocks:
@@ -225,14 +319,26 @@ class Growth:
         opened.source.append(source)
         shown = opened.html
         extended = f"{opened.prefix}{''.join(opened.inner)}{html}{opened.suffix}"
-        whole = parse_blocks("".join(opened.source), self._env())
-        full = render_tokens(whole[0].tokens) if len(whole) == 1 else extended
+        full = self._rendered_whole(opened) or extended
         if full == extended and html:
             self.ops.append(Extend(len(self.blocks), opened.selector, html))
         elif full != shown:
             self.ops.append(Replace(len(self.blocks), full))
         self.blocks.append(full)
         self.open = None
+
+    def _rendered_whole(self, opened: OpenBlock) -> str:
+        """The block parsed as one; empty when it is not one, or too long to be parsed once more."""
+        source = "".join(opened.source)
+        if opened.kind == "fence":
+            end, spent = min(len(source), MAX_CODE_CHARS), len(source)
+        else:
+            end, spent = window(source, 0, BLOCK_WORK)
+        if end < len(source):
+            return ""
+        self.work += spent
+        whole = parse_blocks(source, self._env())
+        return render_tokens(whole[0].tokens) if len(whole) == 1 else ""
 
     # --- code
 
@@ -244,17 +350,18 @@ class Growth:
         self._begin(opened)
 
     def _step_fence(self, opened: OpenBlock) -> str | None:
-        text, position = self.pending, 0
+        text, position = self._code_step(), 0
+        is_all = len(text) == len(self.pending)
         shown: list[str] = []
         while position < len(text):
             end = text.find("\n", position) + 1
             line = text[position : end or len(text)]
             if opened.at_line_start:
                 if end and _closes(line.removesuffix("\n"), opened.mark):
-                    self.pending = text[end:]
+                    self._take_chars(end)
                     self._close(opened, clean(escape("".join(shown), quote=False)), text[:end])
                     return None
-                if not end and _may_close(line, opened.mark):
+                if not end and is_all and _may_close(line, opened.mark):
                     break
                 kept = line.lstrip(" ")
                 line = line[min(opened.indent, len(line) - len(kept)) :]
@@ -262,7 +369,13 @@ class Growth:
             position = end or len(text)
             opened.at_line_start = bool(end)
         self._extend(opened, clean(escape("".join(shown), quote=False)), self._take_chars(position))
-        return ""
+        self.work += len(text) // CHEAP_CHARS + len(shown)
+        return "" if is_all else None
+
+    def _code_step(self) -> str:
+        if len(self.pending) <= CODE_STEP_CHARS:
+            return self.pending
+        return self.pending[: self.pending.rfind("\n", 0, CODE_STEP_CHARS) + 1 or CODE_STEP_CHARS]
 
     # --- lists
 
@@ -274,11 +387,13 @@ class Growth:
         mark = f"{block.kind}{first.markup}"
         opened = OpenBlock("list", prefix, end + suffix, f">{first.tag}", settled, [source], mark)
         opened.loose = _is_loose(items)
+        opened.work = _work(source)
         self._begin(opened)
 
     def _step_list(self, opened: OpenBlock) -> str | None:
         env = self._env(growing=True)
-        blocks = parse_blocks(_decided(self.pending), env)
+        text = _decided(self._near)
+        blocks = parse_blocks(text, env)
         if not blocks:
             return ""
         first, *others = blocks
@@ -289,6 +404,11 @@ class Growth:
         opened.loose = opened.loose or _is_loose(items)
         if opened.loose:
             _loosen(first.tokens)
+        fitting = _fitting(items, text, opened)
+        if fitting < len(items) - 1:
+            source = self._take_lines(_line_of(items[fitting]), env)
+            self._close(opened, "".join(map(render_tokens, items[:fitting])), source)
+            return None
         if others:
             source = self._take_lines(others[0].start, env)
             self._close(opened, "".join(map(render_tokens, items)), source)
@@ -296,6 +416,7 @@ class Growth:
         if len(items) == 1:
             return render_tokens(first.tokens)
         source = self._take_lines(_line_of(items[-1]), env)
+        opened.work += _work(source)
         self._extend(opened, "".join(map(render_tokens, items[:-1])), source)
         return None
 
@@ -303,39 +424,48 @@ class Growth:
 
     def _open_table(self) -> None:
         head = self._take_chars(_first_lines(self.pending, 2))
+        self._begin_table(head, _work(head))
+
+    def _begin_table(self, head: str, spent: int) -> None:
         html = render_tokens(parse_blocks(head, self._env())[0].tokens)
         prefix, end, suffix = html.partition("</table>")
-        self._begin(OpenBlock("table", prefix, end + suffix, " table", source=[head], mark=head))
+        self._begin(OpenBlock("table", prefix, end + suffix, " table", source=[head], mark=head, work=spent))
 
     def _step_table(self, opened: OpenBlock) -> str | None:
-        text = self.pending[: self.pending.rfind("\n") + 1]
+        text = self._near[: self._near.rfind("\n") + 1]
         if not text:
             return ""
-        table = parse_blocks(opened.mark + text, self._env())[0]
+        fitting = window(text, 0, BLOCK_WORK - opened.work)[0]
+        fits = opened.work + line_work(text[: _first_lines(text, 1)]) <= BLOCK_WORK
+        table = parse_blocks(opened.mark + text[:fitting], self._env())[0]
+        source = text[: _first_lines(text, table.end - 2)]
+        if source and not fits:
+            self._close(opened, "", "")
+            self._begin_table(opened.mark, 0)
+            return None
         _, start, rows = render_tokens(table.tokens).partition("<tbody>")
         rows = start + rows.partition("</table>")[0]
-        source = self._take_chars(_first_lines(text, table.end - 2))
-        if len(source) < len(text):
+        self._take_chars(len(source))
+        if len(source) < fitting:
             self._close(opened, rows, source)
             return None
-        if len(rows) > MAX_TABLE_GROWTH * len(text):
-            self.pending = source + self.pending
-            return ""
+        opened.work += _work(source)
         self._extend(opened, rows, source)
-        return ""
+        return "" if fitting == len(text) else None
 
     # --- long paragraphs
 
     def _open_paragraph(self) -> None:
-        self.pending = self.pending.lstrip(" ")
-        if end := settled_words(self.pending):
+        text = self._near.lstrip(" ")
+        self._take_chars(len(self._near) - len(text))
+        if end := settled_words(text):
             source = self._take_chars(end)
             html = render_inline(source, self._references)
             self._begin(OpenBlock("paragraph", "<p>", "</p>", ">p", [html], [source]))
 
     def _step_paragraph(self, opened: OpenBlock) -> str | None:
         """`pending` begins within a line: a letter put before it keeps it from being read as a line's start."""
-        text = _decided(self.pending)
+        text = _decided(self._near)
         first, *others = parse_blocks("x" + text, self._env())
         if others or _is_closed(first, "x" + text):
             source = self._take_chars(_first_lines(text, first.end))

@@ -1,17 +1,25 @@
-"""Code to spans with Pygments' short classes; bounded, since a lexer is a pile of regular expressions."""
+"""Code to spans with Pygments' short classes; bounded, since a lexer is a pile of regular expressions.
+
+Some lexers look for a function's head over any run of words and white space, which takes seconds on code that is made
+for it; each token costs some microseconds. Code beyond these bounds keeps its text and loses its colours.
+"""
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from html import escape
-from itertools import groupby
+from itertools import groupby, islice
 
 from pygments.lexer import Lexer
 from pygments.lexers import get_lexer_by_name
 from pygments.token import STANDARD_TYPES, _TokenType
 
 MAX_CODE_CHARS = 12_000
-MAX_LINE_CHARS = 1_000
+MAX_LINE_CHARS = 400
+MAX_TOKENS = 3_000
+MAX_INSTRUCTIONS = 40  # `<?` without end: each is looked for to the end
+_LONG_RUN = re.compile(r"[\w\s.\[\]]{200}")  # without any other punctuation
 
 # Languages people ask for. A closed list keeps hostile info strings from loading any of Pygments' 500 lexers.
 _NAMES = """
@@ -29,14 +37,18 @@ def highlight(code: str, language: str) -> str:
     lexer = _lexer(language.lower())
     if lexer is None or not _is_bounded(code):
         return escape(code, quote=False)
-    tokens = [(_css_class(kind), value) for kind, value in lexer.get_tokens(code)]
-    if "".join(value for _, value in tokens) != code:  # a lexer may tidy up; what is shown must be what was sent
+    tokens = [(_css_class(kind), value) for kind, value in islice(lexer.get_tokens(code), MAX_TOKENS)]
+    coloured = "".join(value for _, value in tokens)
+    if not code.startswith(coloured):  # a lexer may tidy up; what is shown must be what was sent
         return escape(code, quote=False)
+    tokens.append(("", code[len(coloured) :]))
     return "".join(_span(name, "".join(v for _, v in run)) for name, run in groupby(tokens, key=lambda t: t[0]))
 
 
 def _is_bounded(code: str) -> bool:
-    return len(code) <= MAX_CODE_CHARS and max(map(len, code.split("\n"))) <= MAX_LINE_CHARS
+    if len(code) > MAX_CODE_CHARS or code.count("<?") > MAX_INSTRUCTIONS or _LONG_RUN.search(code):
+        return False
+    return max(map(len, code.split("\n"))) <= MAX_LINE_CHARS
 
 
 @lru_cache(maxsize=len(LANGUAGES))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from html import escape
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 import nh3
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
+from markdown_it.rules_block import StateBlock, table
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
@@ -27,9 +27,19 @@ from fusion.web.highlight import highlight
 
 Env = MutableMapping[str, Any]
 
-MAX_NESTING = 40
-MAX_INLINE_CHARS = 10_000  # a longer paragraph is shown as plain text: inline parsing is not linear in hostile input
+_RULE_OF_TABLE = re.compile(r"[ \t]*[|:-][|:\- \t]+")
+
+MAX_NESTING = 24
+# Inline parsing is not linear in hostile input: what is longer, or fuller of marks, is shown as plain text.
+MAX_INLINE_CHARS = 10_000
+MAX_BRACKETS = 300
+MAX_MARKS = 1_500
+# A table row costs its columns, written or not: wider tables are shown as the text they are, and a row that lacks more
+# than half of its cells, or more than these, ends its table.
+MAX_COLUMNS = 60
+MAX_MISSING_CELLS = 8
 LANGUAGE_CHARS = 24
+PLAIN_LABEL = "shown as plain text"
 
 # C0 and C1 controls, and half surrogate pairs: no meaning in text, and trouble for every parser behind us.
 _CONTROLS = {code: 0xFFFD for code in (*range(0x20), *range(0x7F, 0xA0), *range(0xD800, 0xE000)) if code not in (9, 10)}
@@ -135,6 +145,9 @@ class _Renderer(RendererHTML):
         code = tokens[idx].content
         return f'<pre><code data-lang="{escape(language)}">{highlight(code, language)}</code></pre>'
 
+    def plain(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
+        return f'<pre><code data-lang="{PLAIN_LABEL}">{escape(tokens[idx].content, quote=False)}</code></pre>'
+
     def code_block(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
         return f'<pre><code data-lang="text">{escape(tokens[idx].content, quote=False)}</code></pre>'
 
@@ -167,22 +180,74 @@ def language_of(info: str) -> str:
     return words[0][:LANGUAGE_CHARS] if words else "text"
 
 
+def _is_crowded(text: str) -> bool:
+    """Whether a run of text would cost the inline parser more than its length."""
+    return len(text) > MAX_INLINE_CHARS or text.count("[") > MAX_BRACKETS or sum(map(text.count, "*_~`<&")) > MAX_MARKS
+
+
 def _bound_inline(state: StateCore) -> None:
-    """Keep over-long runs of text out of the inline parser; complete the last one while it is being written."""
+    """Keep crowded runs of text out of the inline parser; complete the last one while it is being written."""
     leaf = next((token for token in reversed(state.tokens) if token.nesting >= 0), None)
     for token in state.tokens:
-        if token.type == "inline" and len(token.content) > MAX_INLINE_CHARS:
-            token.type, token.children = "plain", [Token("text", "", 0, content=token.content)]
+        if token.type == "inline" and _is_crowded(token.content):
+            token.type, token.children = "unread", [Token("text", "", 0, content=token.content)]
     if state.env.get("growing") and leaf is not None and leaf.type == "inline":
         completed = close_dangling(leaf.content)
         state.env["completed"] = completed != leaf.content
         leaf.content = completed
 
 
-def _unwrap_plain(state: StateCore) -> None:
+def _unwrap_unread(state: StateCore) -> None:
     for token in state.tokens:
-        if token.type == "plain":
+        if token.type == "unread":
             token.type = "inline"
+
+
+def _show_plain(state: StateCore) -> None:
+    """Put a block of plain text in the place of a top-level block that cannot be read whole.
+
+    That is a crowded paragraph, and whatever is nested deeper than the parser goes: it would leave out the rest.
+    """
+    if all(map(_is_readable, state.tokens)):
+        return
+    lines = state.src.split("\n")
+    shown: list[Token] = []
+    for group in split_level(state.tokens):
+        if all(map(_is_readable, group)):
+            shown.extend(group)
+        else:
+            start, end = group[0].map or (0, len(lines))
+            shown.append(plain_token("\n".join(lines[start:end]), (start, end)))
+    state.tokens = shown
+
+
+def _is_readable(token: Token) -> bool:
+    return token.level < MAX_NESTING - 1 and not (
+        token.type == "inline" and token.level == 1 and _is_crowded(token.content)
+    )
+
+
+def plain_token(text: str, lines: tuple[int, int]) -> Token:
+    """A top-level block that shows its source, the given lines [start, end)."""
+    return Token("plain", "", 0, content=text, map=list(lines), block=True)
+
+
+def _bounded_table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """The parser's own rule, for tables of a bearable width and up to the first row that lacks too many cells."""
+    if start + 2 > end or not _RULE_OF_TABLE.fullmatch(state.src, state.bMarks[start + 1], state.eMarks[start + 1]):
+        return False
+    columns = _pipes(state, start + 1)
+    if columns > MAX_COLUMNS:
+        return False
+    missing = min(MAX_MISSING_CELLS, (columns + 1) // 2)
+    last = start + 2
+    while last < end and not state.isEmpty(last) and _pipes(state, last) >= columns - missing:
+        last += 1
+    return table(state, start, last, silent)
+
+
+def _pipes(state: StateBlock, line: int) -> int:
+    return state.src.count("|", state.bMarks[line], state.eMarks[line])
 
 
 def _parser() -> MarkdownIt:
@@ -190,12 +255,16 @@ def _parser() -> MarkdownIt:
     md = MarkdownIt("commonmark", options, renderer_cls=_Renderer).enable(["table", "strikethrough"])
     # The renderer judges every address; a parser that refuses some would show their source instead of their text.
     md.validateLink = lambda url: True  # type: ignore[method-assign]
-    md.core.ruler.after("block", "bound_inline", _bound_inline)
-    md.core.ruler.after("inline", "unwrap_plain", _unwrap_plain)
+    md.block.ruler.at("table", _bounded_table, {"alt": ["paragraph", "reference"]})
+    md.core.ruler.after("block", "show_plain", _show_plain)
+    md.core.ruler.after("show_plain", "bound_inline", _bound_inline)
+    md.core.ruler.after("inline", "unwrap_unread", _unwrap_unread)
     return md
 
 
 _MD = _parser()
+# What the parser does with a text once its blocks are known.
+_INLINE_RULES = _MD.core.ruler.getRules("")[3:]
 
 _CLEANER = nh3.Cleaner(
     tags={
@@ -274,6 +343,23 @@ def parse_blocks(text: str, env: Env) -> list[Block]:
     return [Block(group, *(group[0].map or (0, 0))) for group in groups]
 
 
+def block_tokens(text: str, env: Env) -> list[Token]:
+    """The blocks of a text with their running text unread, for `read_inline`; definitions go to `env`."""
+    state = StateCore(text, _MD, env)
+    _MD.block.parse(text, _MD, env, state.tokens)
+    _show_plain(state)
+    return state.tokens
+
+
+def read_inline(tokens: list[Token], env: Env) -> Sequence[Token]:
+    """The same tokens with their running text read, by the definitions in `env`."""
+    state = StateCore("", _MD, env)
+    state.tokens = tokens
+    for rule in _INLINE_RULES:
+        rule(state)
+    return tokens
+
+
 def render_tokens(tokens: Sequence[Token]) -> str:
     """Clean HTML of one complete group of block tokens."""
     return clean(_MD.renderer.render(tokens, _MD.options, {}))
@@ -282,13 +368,3 @@ def render_tokens(tokens: Sequence[Token]) -> str:
 def render_inline(text: str, references: Env) -> str:
     """Clean HTML of a piece of running text."""
     return render_tokens(_MD.parseInline(text, {"references": references}))
-
-
-@lru_cache(maxsize=64)
-def _render_all(text: str) -> tuple[str, ...]:
-    return tuple(render_tokens(block.tokens) for block in parse_blocks(text, {}))
-
-
-def render_blocks(text: str) -> list[str]:
-    """Render a whole untrusted text: one clean HTML element per top-level block, without whitespace around it."""
-    return list(_render_all(normalise(text)))

@@ -18,6 +18,7 @@ from django.utils.safestring import SafeString, mark_safe
 from fusion.live.record import RunRecord
 from fusion.models.pool import Mode
 from fusion.web.fragments import Region, column_regions, render_region, run_regions, swapped
+from fusion.web.portions import TICK_WORK
 from fusion.web.texts import ShownText, answer_text, final_text
 
 FRAMES_KEPT: Final = 600
@@ -70,8 +71,11 @@ class Screen:
         regions = [*run_regions(), *(region for letter in record.answers for region in column_regions(letter))]
         self._slots = {region.name: _Slot(region) for region in regions}
         self._texts: list[ShownText] = [*(answer_text(letter) for letter in record.answers), final_text()]
+        self._waiting: list[ShownText] = []  # texts that hold more than what is shown of them
         for text in self._texts:
             text.update(record)
+            while text.is_behind:
+                text.update(record)
         for slot in self._slots.values():
             slot.update(record)
 
@@ -82,7 +86,12 @@ class Screen:
 
     @property
     def is_final(self) -> bool:
-        return self._record.is_final
+        return self._record.is_final and not self.is_behind
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the record holds more than the last update could render: update again, with the same one."""
+        return bool(self._waiting)
 
     @property
     def failure_code(self) -> str:
@@ -90,18 +99,36 @@ class Screen:
         return self._record.failure.code if self._record.failure is not None else ""
 
     def update(self, record: RunRecord, seq: int) -> None:
-        """Make a frame of what changed. `record` must not change afterwards; an older `seq` is ignored."""
+        """Make a frame of what changed, with a bounded amount of rendering: what is left makes the screen `is_behind`.
+
+        `record` must not change afterwards; an older `seq` is ignored, the same one only if nothing was left.
+        """
         with self._lock:
-            if seq <= self.seq:
+            if seq < self.seq or (seq == self.seq and not self.is_behind):
                 return
             self._record, self.seq = record, seq
-            parts = [part for text in self._texts for part in text.update(record)]
+            parts = self._update_texts(record)
             parts += [swapped(slot.html, slot.region.element) for slot in self._slots.values() if slot.update(record)]
-            if not parts and not record.is_final:
+            if not parts and not self.is_final:
                 return
             self._number += 1
             self._snapshot = None
             self._frames.append("".join([*parts, self._mark()]))
+
+    def _update_texts(self, record: RunRecord) -> list[str]:
+        """What changed in the texts; those that waited longest come first, and the work is shared by all of them."""
+        parts: list[str] = []
+        spent, waiting = 0, list[ShownText]()
+        for text in [*self._waiting, *(text for text in self._texts if text not in self._waiting)]:
+            if spent > TICK_WORK:
+                waiting.append(text)
+                continue
+            parts += text.update(record)
+            spent += text.work
+            if text.is_behind:
+                waiting.append(text)
+        self._waiting = [text for text in waiting if not text.is_behind] + [text for text in waiting if text.is_behind]
+        return parts
 
     def frames_after(self, token: str) -> list[str] | None:
         """The frames that follow the state `token`; None when they cannot be had and a snapshot is needed."""
@@ -136,7 +163,7 @@ class Screen:
 
     def _mark(self) -> str:
         """Where the page stands now; at the end the holder of the socket goes, as it is absent from a fresh page."""
-        if self._record.is_final:
+        if self.is_final:
             return swapped(ENDED, "live")
         return swapped(f'<i id="live-seq" data-seq="{self._epoch}:{self._number}" hidden></i>', "live-seq")
 
@@ -154,7 +181,7 @@ class Screen:
                 "author": record.author,
                 "created_at": record.created_at,
                 "simulated": record.simulated,
-                "is_final": record.is_final,
+                "is_final": self.is_final,
                 "regions": {name: slot.html for name, slot in self._slots.items()},
                 "documents": {text.name: text.html for text in self._texts},
                 "columns": [self._column(letter) for letter in record.answers],
@@ -171,6 +198,6 @@ class Screen:
         }
 
     def _live_html(self) -> SafeString:
-        if self._record.is_final:
+        if self.is_final:
             return mark_safe(ENDED)
         return render_region(LIVE_TEMPLATE, {"run_id": self._record.public_id, "token": self.token})

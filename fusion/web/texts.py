@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
@@ -13,7 +12,8 @@ from fusion.engine.types import Final, Span
 from fusion.live.record import RunRecord
 from fusion.web.document import LiveDocument, op_html
 from fusion.web.fragments import swapped
-from fusion.web.markdown import normalise, parse_blocks
+from fusion.web.markdown import normalise
+from fusion.web.portions import Shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,14 @@ class ShownText:
         self._wanted = wanted
         self._document = LiveDocument(self._key)
         self._chars = 0
+        self.work = 0  # what the last update cost to render, as `portions` counts
         self._shown: Wanted | None = None
         self._chips: dict[int, SafeString] = {}
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether there is more to show of what `update` was given than one tick could do: update again."""
+        return self._document.is_behind
 
     @property
     def html(self) -> SafeString:
@@ -50,9 +56,10 @@ class ShownText:
     def update(self, record: RunRecord) -> list[str]:
         """Fragments for an open page; the whole element when this is not a continuation of what it shows."""
         wanted, shown = self._wanted(record), self._shown
-        if wanted == shown:
+        self.work = 0
+        if wanted == shown and not self.is_behind:
             return []
-        if shown is not None and not _continues(shown, wanted):
+        if shown is not None and wanted != shown and not _continues(shown, wanted):
             self._document, self._chars, self._chips = LiveDocument(self._key), 0, {}
             self._write(wanted)
             return [swapped(self.html, self.element)]
@@ -62,12 +69,12 @@ class ShownText:
         self._shown = wanted
         self._document.feed(wanted.text[self._chars :])
         self._chars = len(wanted.text)
-        ops = self._document.tick()
         if wanted.ended:
-            ops += self._document.finish()
-        fragments = [op_html(op, self._key) for op in ops]
-        if wanted.ended and wanted.final is not None and wanted.final.writer is not None:
-            self._chips = block_chips(wanted.final)
+            self._document.end()
+        fragments = [op_html(op, self._key) for op in self._document.tick()]
+        self.work = self._document.work
+        if wanted.ended and not self.is_behind and wanted.final is not None and wanted.final.writer is not None:
+            self._chips = block_chips(wanted.final, self._document.blocks)
             fragments += [
                 f'<div hx-swap-oob="beforeend:#{self._key}-b{index}">{chips}</div>'
                 for index, chips in self._chips.items()
@@ -110,15 +117,19 @@ def final_text() -> ShownText:
 # --- where a merged final comes from -----------------------------------------------------------------
 
 
-def block_chips(final: Final) -> dict[int, SafeString]:
+def block_chips(final: Final, blocks: Sequence[Shown]) -> dict[int, SafeString]:
     """For each block of the final the answers that it comes from, as chips; blocks without a known source have none."""
     text = normalise(final.text)
-    starts = [0, *accumulate(len(line) + 1 for line in text.split("\n"))]
-    blocks = [(starts[block.start], starts[min(block.end, len(starts) - 1)]) for block in parse_blocks(text, {})]
-    spans = [(_offset(final.text, span.start), _offset(final.text, span.end), span) for span in final.spans]
+    is_same = text == final.text
+    spans = [
+        (span.start, span.end, span)
+        if is_same
+        else (_offset(final.text, span.start), _offset(final.text, span.end), span)
+        for span in final.spans
+    ]
     chips = {}
-    for index, (start, end) in enumerate(blocks):
-        shared = ((max(a, start), min(b, end), span) for a, b, span in spans)
+    for index, block in enumerate(blocks):
+        shared = ((max(a, block.start), min(b, block.end), span) for a, b, span in spans)
         within = [span for a, b, span in shared if text[a:b].strip()]
         if within:
             chips[index] = _chips(within, final.letter)

@@ -59,7 +59,7 @@ def caught_up(live: LiveRun) -> Screen:
     """The one screen of a live run, showing its newest version."""
     with _lock:
         screen = _of_live.get(live)
-    if screen is not None and screen.seq >= live.seq:
+    if screen is not None and screen.seq >= live.seq and not screen.is_behind:
         return screen
     with live.lock:
         record, seq = still(live.record), live.seq

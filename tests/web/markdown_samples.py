@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator, Sequence
 
 from hypothesis import strategies as st
@@ -155,3 +156,26 @@ def _fill(target: HtmlElement, html: str) -> None:
     else:
         target.text = (target.text or "") + (parsed.text or "")
     target.extend(list(parsed))
+
+
+# --- what rendered Markdown may consist of ------------------------------------------------------------
+
+TAG_NAMES = """
+p h3 h4 h5 h6 hr br blockquote ul ol li strong em s code pre a span bdi div button table thead tbody tr th td main
+"""
+TAGS = set(TAG_NAMES.split())
+ATTRIBUTES = {"href", "rel", "class", "start", "type", "data-copy-code", "tabindex", "role", "aria-label"}
+
+
+def dom(html: str) -> HtmlElement:
+    return lxml_html.fragment_fromstring(html, create_parent="main")
+
+
+def assert_inert(html: str) -> None:
+    for element in dom(html).iter():
+        assert element.tag in TAGS, element.tag
+        assert set(element.attrib) <= ATTRIBUTES, element.attrib
+        if element.tag == "a" and "href" in element.attrib:
+            assert re.match(r"(?:https?://[^/]|mailto:)", element.attrib["href"])
+            assert element.attrib["rel"] == "noopener noreferrer nofollow"
+        assert ("type" in element.attrib) == (element.tag == "button")

@@ -8,149 +8,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lxml import html as lxml_html
-from lxml.html import HtmlElement
 
-from fusion.web.document import LiveDocument
-from fusion.web.markdown import render_blocks
-from tests.web.markdown_samples import documents
-
-TAG_NAMES = """
-p h3 h4 h5 h6 hr br blockquote ul ol li strong em s code pre a span bdi div button table thead tbody tr th td main
-"""
-TAGS = set(TAG_NAMES.split())
-ATTRIBUTES = {"href", "rel", "class", "start", "type", "data-copy-code", "tabindex", "role", "aria-label"}
-
-HANDLERS = ["onclick", "onerror", "onload", "onmouseover", "onfocus", "onanimationstart", "ontoggle", "onpointerenter"]
-HX = [
-    "hx-get",
-    "hx-post",
-    "hx-on:click",
-    "hx-trigger",
-    "hx-swap-oob",
-    "hx-vals",
-    "data-hx-get",
-    "data-hx-on--load",
-    "ws-connect",
-]
-URLS = [
-    "javascript:alert(1)",
-    "JaVaScRiPt:alert(1)",
-    "java\tscript:alert(1)",
-    "&#106;avascript:alert(1)",
-    "javascript&colon;alert(1)",
-    "\x01javascript:alert(1)",
-    "vbscript:msgbox(1)",
-    "data:text/html,<script>alert(1)</script>",
-    "data:image/svg+xml,<svg onload=alert(1)>",
-    "file:///etc/passwd",
-    "//evil.example/x",
-    "/r/delete?all=1",
-    "?stop=1",
-    "#main",
-    "https:evil",
-    "http://",
-    "ws://evil.example",
-    "blob:https://x/1",
-    "mailto:",
-    "https://[::1",
-]
-RAW = [
-    "<script>alert(1)</script>",
-    "<scr<script>ipt>alert(1)</scr</script>ipt>",
-    "<img src=x onerror=alert(1)>",
-    "<svg><script>alert(1)</script></svg>",
-    "<svg/onload=alert(1)>",
-    "<iframe srcdoc='<script>alert(1)</script>'></iframe>",
-    "<style>*{background:url(//evil)}</style>",
-    "<p style='position:fixed'>x</p>",
-    "<link rel=stylesheet href=//evil>",
-    "<meta http-equiv=refresh content='0;url=//evil'>",
-    "<base href=//evil>",
-    "<form action=//evil><button>x</button></form>",
-    "<object data=//evil></object><embed src=//evil>",
-    "<math><mtext><table><mglyph><style><img src=x onerror=alert(1)>",
-    "<noscript><p title='</noscript><img src=x onerror=alert(1)>'>",
-    "<template><script>alert(1)</script></template>",
-    "<textarea><img src=x onerror=alert(1)>",
-    "<title><img src=x onerror=alert(1)></title>",
-    "</div></main><body onload=alert(1)>",
-    "<!--><img src=x onerror=alert(1)>-->",
-    "<![CDATA[<img src=x onerror=alert(1)>]]>",
-    "<div id=a-B-md hx-swap-oob=true>gone</div>",
-    "<video><source onerror=alert(1)></video>",
-    "<details open ontoggle=alert(1)>",
-]
-WRAPPED = [
-    "![x](https://evil.example/p.png?secret=1)",
-    "![x](javascript:alert(1))",
-    '![x](https://e.org/a "onerror=alert(1)")',
-    '![" onerror="alert(1)](https://e.org)',
-    '[x](https://e.org "title\\" onclick=alert(1)")',
-    '[x](https://e.org/"onmouseover="alert(1))',
-    "[x](<https://e.org/ onclick=alert(1)>)",
-    "<https://e.org/\"onclick='alert(1)>",
-    "<javascript:alert(1)>",
-    "[a <javascript:alert(1)> b](https://e.org)",
-    "[![x](javascript:alert(1))](javascript:alert(1))",
-    "[x]: javascript:alert(1)\n\n[x]",
-    '```"><script>alert(1)</script>\nx\n```',
-    "```python\" onclick=\"alert(1)\n'</code></pre><script>alert(1)</script>'\n```",
-    "`<script>alert(1)</script>`",
-    "    </code></pre><script>alert(1)</script>",
-    "| <script>alert(1)</script> | [x](javascript:alert(1)) |\n|---|:-:|\n| <img src=x onerror=alert(1)> | y |",
-    "# <img src=x onerror=alert(1)>",
-    "> <iframe src=//evil>",
-    "- <svg onload=alert(1)>\n- <b hx-get=/x hx-trigger=load>x</b>",
-    "&lt;script&gt;alert(1)&lt;/script&gt; &#60;img src=x onerror=alert(1)&#62;",
-    '<pre><code data-lang="<img src=x onerror=alert(1)>">',
-    '~~~<table>"\n<table></table>\n~~~',
-]
-HOSTILE = [
-    *RAW,
-    *WRAPPED,
-    *(f"[click]({url})" for url in URLS),
-    *(f"<b {name}='alert(1)'>x</b>" for name in HANDLERS + HX),
-]
-
-
-def dom(html: str) -> HtmlElement:
-    return lxml_html.fragment_fromstring(html, create_parent="main")
-
-
-def assert_inert(html: str) -> None:
-    for element in dom(html).iter():
-        assert element.tag in TAGS, element.tag
-        assert set(element.attrib) <= ATTRIBUTES, element.attrib
-        if element.tag == "a" and "href" in element.attrib:
-            assert re.match(r"(?:https?://[^/]|mailto:)", element.attrib["href"])
-            assert element.attrib["rel"] == "noopener noreferrer nofollow"
-        assert ("type" in element.attrib) == (element.tag == "button")
+from fusion.web.portions import render_blocks
+from tests.web.markdown_samples import assert_inert, documents, dom
 
 
 def render(text: str) -> str:
     return "".join(render_blocks(text))
-
-
-def test_the_hostile_corpus_is_large_enough_to_mean_something() -> None:
-    assert len(set(HOSTILE)) >= 80
-
-
-@pytest.mark.parametrize("payload", HOSTILE)
-def test_hostile_markdown_is_inert_finished_and_while_it_streams(payload: str) -> None:
-    for text in (
-        payload,
-        f"para {payload} para",
-        f"- item {payload}\n- next",
-        f"**{payload}",
-        f"| a |\n|---|\n| {payload} |\n",
-    ):
-        assert_inert(render(text))
-        document = LiveDocument("a-B")
-        for character in text:
-            document.feed(character)
-            document.tick()
-            assert_inert(re.sub(r' id="a-B-[a-z0-9]+"', "", document.snapshot()))
 
 
 @settings(max_examples=150, deadline=None)
@@ -260,7 +124,9 @@ def test_control_characters_and_half_surrogates_cannot_break_rendering() -> None
     "text", ["> " * 5000 + "x", "[" * 50_000, "- " * 5000 + "x", "*a _b " * 20_000, "`a``" * 20_000]
 )
 def test_deep_or_endless_markup_is_rendered_all_the_same(text: str) -> None:
-    assert len(render_blocks(text)) == 1
+    blocks = render_blocks(text)
+    assert len(blocks) <= 3
+    assert "".join(dom(block).xpath("string(.//pre | .//p)") for block in blocks).strip() == text.strip()
 
 
 def test_every_class_of_coloured_code_is_known_to_the_style_sheet_and_no_colour_is_fixed() -> None:

@@ -118,6 +118,38 @@ def test_after_the_run_an_open_page_equals_one_made_from_the_stored_rows(first: 
     assert page.text() == PageDom(inner(Screen(stored(show.record)))).text()
 
 
+def test_a_flood_is_shown_in_several_frames_that_end_with_the_page_of_a_fresh_load() -> None:
+    show = Show()
+    page, token = show.page(), show.screen.token
+    texts = {letter: f"- an item of {letter}\n" * 4_000 for letter in "ABC"}
+    show.add(ev.RunStarted(Mode.BEST_OF, tuple(texts)))
+    for letter, text in texts.items():
+        show.add(ev.AnswerGrew(letter, text))
+    for letter, text in texts.items():
+        show.add(ev.AnswerEnded(answered(letter, text)))
+    show.add(ev.FinalEnded(Final(FinalKind.VERBATIM, texts["A"], "A")))
+    show.add(ev.RunEnded(RunState.DONE))
+    assert show.screen.is_behind and not show.screen.is_final
+    frames = 0
+    while show.screen.is_behind:
+        show.screen.update(still(show.record), show.seq)
+        page.apply(show.screen.frames_after(token) or [])
+        token = show.screen.token
+        frames += 1
+    assert show.screen.is_final and 3 < frames < 100
+    assert page.text() == PageDom(inner(Screen(stored(show.record)))).text()
+
+
+def test_no_answer_waits_for_the_flood_of_another() -> None:
+    show = Show()
+    show.add(ev.RunStarted(Mode.BEST_OF, ("A", "B", "C")))
+    show.add(ev.AnswerGrew("A", "- an item\n" * 20_000))
+    show.add(ev.AnswerGrew("C", "Something short"))
+    show.screen.update(still(show.record), show.seq)
+    assert show.screen.is_behind
+    assert "Something short" in show.page().visible()
+
+
 def test_a_merged_final_with_its_sources_equals_the_stored_one() -> None:
     show = Show()
     page, token = show.page(), show.screen.token
