@@ -616,7 +616,7 @@ async def test_what_was_ruled_reaches_the_writer_and_the_spans_say_whose_it_is()
     writer = FakeProvider("Paris it is, I looked it up. [[c1]]")
     run = await three(concedes("Paris"), judge=judge, writer=writer).run()
     prompt = writer.requests[0].messages[1].content
-    assert "kind=resolve" in prompt and "claim: Which city is it?: Paris it is. I looked it up." in prompt
+    assert "kind=resolve" in prompt and "claim: Which city is it?: Paris it is. Reason: I looked it up." in prompt
     assert f"<base n={prompt.split('<base n=')[1][:16]}>\n{LYON}" in prompt
     assert [(span.source, span.letters) for span in run.final.spans] == [("patch", ("A", "C"))]
 

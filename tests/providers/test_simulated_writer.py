@@ -86,6 +86,24 @@ async def test_what_a_bundled_base_gets_wrong_gives_way_to_the_resolution() -> N
     assert "a performance factor of around 3 even at" not in merged
 
 
+async def test_what_was_ruled_against_a_bundled_base_is_said_by_its_reason() -> None:
+    (bold,) = await answers_to(bundled("research").prompt, ("bold",))
+    reason = (
+        "At −15 °C about two units of heat per unit of electricity are realistic; a factor of 3 is a seasonal average, "
+        "not a cold-day figure."
+    )
+    claim = f"How efficient is it at −15 °C?: About 2; only the seasonal average is near 3. Reason: {reason}"
+    merged = (await _merged(bundled("research").prompt, bold, (FencedPatch("c1", "resolve", claim, ""),))).text
+    assert merged.count(reason) == 1
+    assert "Reason:" not in merged and "a performance factor of around 3 even at" not in merged
+
+
+async def test_a_test_that_would_settle_an_open_dispute_is_said_with_it() -> None:
+    claim = "Which database?: either One is enough; or: Two are safer. What would settle it: Count the writes."
+    text = (await _merged("Q?", "Answer.", (FencedPatch("c1", "both_sides", claim, ""),))).text
+    assert "either one is enough, or two are safer. What would settle it: count the writes." in text
+
+
 async def test_a_wrong_passage_of_several_sentences_is_replaced_once() -> None:
     (bold,) = await answers_to(bundled("creative-brief").prompt, ("bold",))
     resolution = (

@@ -50,7 +50,8 @@ def _settled(dispute: Dispute, stance: LedgerStance, ruled: DisputeRuling, base:
     at_first = _at_first(ledger, stance.id)
     if at_first is not None and base in at_first.letters and at_first.text == stance.text:
         return None
-    claim = f"{_topic(dispute)}: {_sentence(stance.text)} {PLAIN.words(ruled.reason)}".strip()
+    reason = f" Reason: {PLAIN.words(ruled.reason)}" if ruled.reason.strip() else ""
+    claim = f"{_topic(dispute)}: {_sentence(stance.text)}{reason}"
     return Patch("", "resolve", claim, stance.quote, _authors(ledger, stance))
 
 

@@ -39,6 +39,11 @@ def read_ballot(request: CompletionRequest) -> Ballot:
     )
 
 
+def ballot_of(request: CompletionRequest, *, criteria: tuple[str, ...]) -> Ballot:
+    """For a request whose schema asks for no scores: these criteria, weighted as its instructions say."""
+    return Ballot(fields=(), labels=(), criteria=criteria, weights=_weights(request, criteria))
+
+
 def _winners(properties: Mapping[str, Any], schema: Mapping[str, Any]) -> tuple[str, ...]:
     """The labels of a request that asks for nothing but a winner."""
     return tuple(label for label in _choices(properties.get("winner"), schema) if label != TIE)

@@ -48,6 +48,51 @@ class WriteTask:
     patches: tuple[Patch, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class FencedStance:
+    """A stance of a dispute; `yours`: the reader's own, in a member's prompt."""
+
+    label: str
+    says: str
+    quote: str
+    argument: str
+    yours: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FencedDispute:
+    id: str
+    topic: str
+    stances: tuple[FencedStance, ...]
+
+    @property
+    def own(self) -> FencedStance | None:
+        return next((stance for stance in self.stances if stance.yours), None)
+
+
+@dataclass(frozen=True, slots=True)
+class DebateTask:
+    """The question and the disputes of a member's prompt in a debate, or of the prompt of the judge that rules."""
+
+    question: str
+    disputes: tuple[FencedDispute, ...]
+
+
+def read_debate_task(request: CompletionRequest) -> DebateTask | None:
+    """The first user message that holds a fenced question and disputes; None when there is none."""
+    for content in _user_messages(request):
+        question = _QUESTION.search(content)
+        if question is None:
+            continue
+        nonce = question["nonce"]
+        disputes = tuple(
+            _dispute(opening, body, nonce) for opening, body in _fenced(content[question.end() :], "dispute", nonce)
+        )
+        if disputes:
+            return DebateTask(question=question["body"], disputes=disputes)
+    return None
+
+
 def read_judge_task(request: CompletionRequest) -> JudgeTask | None:
     """The first user message that holds a fenced question and answers; None when there is none."""
     for content in _user_messages(request):
@@ -88,6 +133,23 @@ def _fenced(content: str, tag: str, nonce: str) -> Iterable[tuple[str, str]]:
 def _attribute(opening: str, name: str) -> str:
     found = re.search(rf"\b{name}=([^\s>]+)", opening)
     return found[1].strip("\"'") if found else ""
+
+
+def _dispute(opening: str, body: str, nonce: str) -> FencedDispute:
+    topic = body.partition("\n")[0].removeprefix("topic:").strip()
+    stances = tuple(_stance(attributes, told) for attributes, told in _fenced(body, "stance", nonce))
+    return FencedDispute(_attribute(opening, "id"), topic, stances)
+
+
+def _stance(opening: str, body: str) -> FencedStance:
+    fields = dict(line.partition(": ")[::2] for line in body.splitlines()[:3])
+    return FencedStance(
+        label=_attribute(opening, "id"),
+        says=fields.get("says", "").strip(),
+        quote=fields.get("quote", "").strip(),
+        argument=fields.get("argument", "").strip(),
+        yours=_attribute(opening, "yours") == "yes",
+    )
 
 
 def _patch(opening: str, body: str) -> Patch:

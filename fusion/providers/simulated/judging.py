@@ -46,9 +46,8 @@ def judge_reply(request: CompletionRequest, fault: Fault | None = None) -> str:
 
 
 def _verdict(task: JudgeTask, ballot: Ballot, fault: Fault | None) -> dict[str, Any]:
-    answers = [answer for answer in task.answers if not ballot.labels or answer.label in ballot.labels]
-    answers.sort(key=lambda answer: hashlib.sha256(answer.text.encode("utf-8", "surrogatepass")).digest())
-    said = _as_object(_bent(_findings(answers, task.question), fault), ballot)
+    answers = tuple(answer for answer in task.answers if not ballot.labels or answer.label in ballot.labels)
+    said = _as_object(_bent(findings_of(replace(task, answers=answers)), fault), ballot)
     if fault is Fault.CANNOT_JUDGE:
         return {**said, **_NO_OPINION, "rationale": "Simulated: which of these answers is right cannot be told."}
     return said
@@ -63,6 +62,14 @@ def _bent(findings: Findings, fault: Fault | None) -> Findings:
     if fault is Fault.TIE:
         appraisals = tuple(replace(one, fatal_flaw=None, scores=appraisals[0].scores) for one in appraisals)
     return replace(findings, appraisals=appraisals)
+
+
+def findings_of(task: JudgeTask) -> Findings:
+    """What there is to say about these answers, whatever their order and labels."""
+    by_text = sorted(
+        task.answers, key=lambda answer: hashlib.sha256(answer.text.encode("utf-8", "surrogatepass")).digest()
+    )
+    return _findings(by_text, task.question)
 
 
 def _findings(answers: Sequence[FencedAnswer], question: str) -> Findings:

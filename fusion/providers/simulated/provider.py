@@ -17,6 +17,7 @@ from fusion.engine.types import (
     Usage,
 )
 from fusion.errors import ProviderContextTooLong, ProviderModelUnknown
+from fusion.providers.simulated.debating import rebuttal_reply, ruling_reply
 from fusion.providers.simulated.faults import (
     CRAWL,
     PASSING,
@@ -153,9 +154,12 @@ def _planned(persona: Persona, request: CompletionRequest, fault: Fault | None) 
 
 
 def _reply(persona: Persona, request: CompletionRequest, fault: Fault | None) -> str:
-    """What this request asks for: a verdict (it carries a schema), a final (it carries a base), or an answer."""
+    """What this request asks for: what its schema describes, else a final (it carries a base), or an answer."""
     if request.response_schema is not None:
-        return judge_reply(request, fault)
+        fields = request.response_schema.get("properties", {})
+        if "disputes" not in fields:
+            return judge_reply(request, fault)
+        return ruling_reply(request) if "base" in fields else rebuttal_reply(persona.model_id, request)
     task = read_write_task(request)
     return write_final(task) if task else _answer(persona, request)
 

@@ -163,18 +163,20 @@ def _hedged(claim: str) -> str:
 
 
 def _resolved(claim: str) -> str:
-    """`topic: what is right` without its topic, which the paragraph around it has."""
+    """`topic: what is right. Reason: why` as the reason alone, or without its topic, which the paragraph has."""
     topic, _, resolution = claim.partition("?: ")
-    return resolution or topic
+    return resolution.partition(" Reason: ")[2] or resolution or topic
 
 
 def _both_sides(claim: str) -> str:
-    """`topic: either one; or: other` as one sentence."""
+    """`topic: either one; or: other. What would settle it: a test` as a sentence, and one for the test."""
     topic, found, sides = claim.partition(": either ")
     if not found:
         return f"Opinions differ here: {claim}"
+    sides, settled, test = sides.partition(" What would settle it: ")
     views = ", or ".join(_inner(side) for side in sides.split("; or: "))
-    return f"Opinions differ on one point, {_inner(topic)}: either {views}."
+    said = f"Opinions differ on one point, {_inner(topic)}: either {views}."
+    return f"{said} What would settle it: {_inner(test)}." if settled else said
 
 
 def _inner(text: str) -> str:
