@@ -117,6 +117,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
+    "fusion.web.bodies.body_limit",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -290,6 +291,10 @@ LOGGING = {
         "django.request": {"level": "ERROR"},  # a 404 is the visitor's business
         # Scanners knock under every name; the visitor gets a 400 and the log no traceback for each.
         "django.security.DisallowedHost": {"level": "CRITICAL"},
+        # Nor for what is too much to be read.
+        "django.security.RequestDataTooBig": {"level": "CRITICAL"},
+        "django.security.TooManyFieldsSent": {"level": "CRITICAL"},
+        "django.security.TooManyFilesSent": {"level": "CRITICAL"},
     },
 }
 

@@ -56,6 +56,11 @@ class ServedSite:
         connection.close()
         return answer.status, {name.lower(): value for name, value in answer.getheaders()}
 
+    def written_bytes(self) -> int:
+        """What the process has written so far, to files and sockets."""
+        told = Path(f"/proc/{self.process.pid}/io").read_text()
+        return int(told.partition("wchar: ")[2].split()[0])
+
     def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
         return self.process.wait(PATIENCE_S)
@@ -155,6 +160,78 @@ def test_static_files_are_hashed_compressed_and_kept_for_ever(site: ServedSite, 
 
 def test_another_host_name_is_not_answered(site: ServedSite) -> None:
     assert site.get("/accounts/signup/", Host="evil.example")[0] == 400
+
+
+MANY = "&".join(f"a{number}=1" for number in range(2000)).encode()
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+MULTIPART = {"Content-Type": "multipart/form-data; boundary=x"}
+TOO_LARGE = 33 * 1024 * 1024
+
+
+def in_pieces(size: int) -> Iterator[bytes]:
+    yield b"prompt="
+    for _ in range(size // 65536):
+        yield b"x" * 65536
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status", "words"),
+    [
+        (in_pieces(TOO_LARGE), {**FORM, "Content-Length": str(7 + TOO_LARGE)}, 413, "more than the 32.0 MB that can"),
+        (in_pieces(TOO_LARGE), {**FORM, "Transfer-Encoding": "chunked"}, 413, "more than the 32.0 MB that can be sent"),
+        (in_pieces(TOO_LARGE), {**MULTIPART, "Transfer-Encoding": "chunked"}, 413, "more than the 32.0 MB that can be"),
+        (MANY, FORM, 400, "This request could not be read"),
+        (b"--y\r\nnot a form", MULTIPART, 403, "Go back, reload and send it again"),
+        (b"--x\r\n", {"Content-Type": "multipart/form-data"}, 400, "This request could not be read"),
+    ],
+    ids=["declared too large", "too large in chunks", "a form too large", "many fields", "not a form", "no boundary"],
+)
+def test_a_body_that_cannot_be_taken_is_refused_with_a_page_and_no_traceback(
+    site: ServedSite, body: bytes | Iterator[bytes], headers: dict[str, str], status: int, words: str
+) -> None:
+    own = {"Cookie": f"fusion_csrf={'a' * 32}", "Origin": f"http://127.0.0.1:{site.port}"}
+    connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=PATIENCE_S)
+    encoded = "Transfer-Encoding" in headers
+    connection.request("POST", "/accounts/login/", body, {**own, **headers}, encode_chunked=encoded)
+    answer = connection.getresponse()
+    page = answer.read().decode()
+    connection.close()
+    assert (answer.status, words in page) == (status, True), page
+    assert "Traceback" not in site.text
+
+
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="this system does not tell what a process wrote")
+def test_nothing_is_kept_of_a_body_that_says_it_is_too_large(site: ServedSite) -> None:
+    before = site.written_bytes()
+    connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=PATIENCE_S)
+    headers = {**FORM, "Content-Length": str(7 + TOO_LARGE)}
+    connection.request("POST", "/accounts/login/", in_pieces(TOO_LARGE), headers)
+    assert connection.getresponse().status == 413
+    connection.close()
+    assert site.written_bytes() - before < TOO_LARGE / 10
+
+
+def test_who_sends_without_end_is_cut_off(site: ServedSite) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=PATIENCE_S)
+    endless = in_pieces(10 * TOO_LARGE)
+    with pytest.raises(ConnectionError):
+        connection.request(
+            "POST", "/accounts/login/", endless, {**FORM, "Transfer-Encoding": "chunked"}, encode_chunked=True
+        )
+    connection.close()
+    assert site.get("/accounts/signup/")[0] == 200
+
+
+def test_a_form_in_parts_still_arrives(site: ServedSite) -> None:
+    """Nothing but Django reads forms now; what it can read comes to the page."""
+    body = b'--x\r\nContent-Disposition: form-data; name="login"\r\n\r\nnobody@example.com\r\n--x--\r\n'
+    connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=PATIENCE_S)
+    own = {"Cookie": f"fusion_csrf={'a' * 32}", "X-CSRFToken": "a" * 32, "Origin": f"http://127.0.0.1:{site.port}"}
+    connection.request("POST", "/accounts/login/", body, {**own, **MULTIPART})
+    answer = connection.getresponse()
+    page = answer.read().decode()
+    connection.close()
+    assert answer.status == 200 and "nobody@example.com" in page
 
 
 @pytest.mark.parametrize(

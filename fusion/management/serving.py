@@ -14,6 +14,7 @@ from typing import Any
 import uvloop
 from channels.routing import get_default_application
 
+from fusion.management.bodies import bounded_factory
 from fusion.runs.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -31,10 +32,18 @@ class Serving:
     """Serves pages and executes runs until a signal comes. One per process, because Twisted's reactor runs once."""
 
     def __init__(
-        self, *, host: str, port: int, worker: Worker, ready: Callable[[int], None], say: Callable[[str], None]
+        self,
+        *,
+        host: str,
+        port: int,
+        max_body_bytes: int,
+        worker: Worker,
+        ready: Callable[[int], None],
+        say: Callable[[str], None],
     ):
         self._host = host
         self._port = port
+        self._max_body_bytes = max_body_bytes
         self._worker = worker
         self._ready = ready
         self._say = say
@@ -49,10 +58,11 @@ class Serving:
         sys.setswitchinterval(SWITCH_S)
         # Before daphne.server is imported: it makes the process's event loop while it is being imported.
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+        from daphne import server as daphne_server
         from daphne.endpoints import build_endpoint_description_strings
-        from daphne.server import Server
 
-        server = Server(
+        daphne_server.HTTPFactory = bounded_factory(self._max_body_bytes)  # there is no argument for it
+        server = daphne_server.Server(
             application=get_default_application(),
             endpoints=build_endpoint_description_strings(host=self._host, port=self._port),
             signal_handlers=False,

@@ -29,6 +29,7 @@ class Command(BaseCommand):
         serving = Serving(
             host=options["host"],
             port=options["port"],
+            max_body_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
             worker=Worker(),
             ready=self._announce,
             say=self._say,

@@ -1,0 +1,28 @@
+"""Refusing what is larger than the site takes, before anything looks into it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.template.defaultfilters import filesizeformat
+
+from fusion.web.views.refusals import refusal
+
+Handler = Callable[[HttpRequest], HttpResponse]
+
+
+def body_limit(get_response: Handler) -> Handler:
+    """Middleware: answers 413 with a sentence when the body is declared to be larger than Django would take."""
+
+    def guarded(request: HttpRequest) -> HttpResponse:
+        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        declared = request.META.get("CONTENT_LENGTH", "")
+        if not declared.isdecimal() or int(declared) <= limit:
+            return get_response(request)
+        size = filesizeformat(limit).replace("\xa0", " ")
+        message = f"This is more than the {size} that can be sent at once. Go back, shorten it, and send it again."
+        return refusal(request, message, status=413)
+
+    return guarded
