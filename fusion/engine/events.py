@@ -125,7 +125,8 @@ class Degraded:
 class JudgeStarted:
     """A judge is asked. `attempt` 1 is the pool's judge. `reask`: the same judge is asked to mend its reply.
 
-    `ruling`: it is to rule on a debate; its JudgeGrew pieces and failures that follow belong to that sitting.
+    `ruling`: it is to rule on a debate; its JudgeGrew pieces and failures that follow belong to that sitting, and
+    `labels` also holds the stances' ids with theirs.
     `winner_only`: it is asked for nothing but a winner, after two replies that could not be read. `masked`: letters
     whose answers it sees without the text that tries to steer a judge, because its first verdict chose one of them.
     """

@@ -24,8 +24,8 @@ ARGUMENT_MAX = 1_200
 def find_disputes(judgement: Judgement, debaters: Collection[str]) -> tuple[tuple[Contradiction, Dispute], ...]:
     """The verdict's material contradictions that at least two debaters take different sides of, at most five.
 
-    In the judge's order, which is the most material first. A side that no debater holds is left out; a debater named on
-    two sides of one contradiction stands on the first.
+    In the judge's order, which is the most material first. A side that no debater holds is left out, and so is a quote
+    that may come from an answer of somebody else; a debater named on two sides stands on the first.
     """
     found: list[tuple[Contradiction, Dispute]] = []
     for contradiction in judgement.verdict.contradictions:
@@ -44,7 +44,12 @@ def _dispute(contradiction: Contradiction, identity: str, debaters: Collection[s
         if letters and side.stance.strip():
             sides.append((side, letters))
     stances = (
-        LedgerStance(f"{identity}s{place}", side.stance.strip()[:TEXT_MAX], side.quote, letters)
+        LedgerStance(
+            f"{identity}s{place}",
+            side.stance.strip()[:TEXT_MAX],
+            side.quote if set(side.letters) <= set(debaters) else "",
+            letters,
+        )
         for place, (side, letters) in enumerate(sides, start=1)
     )
     return Dispute(identity, contradiction.topic.strip()[:TEXT_MAX], tuple(stances))

@@ -32,8 +32,7 @@ def position_of(
     said: Sequence[WireMove], path: str, *, number: int, debater: Debater, shown: Shown, ledger: Ledger
 ) -> Position:
     """A move for each dispute. A reply that tries to steer holds everywhere; its words are kept for people to see."""
-    texts = [text for one in said for text in (one.wording, one.reason, one.would_change_my_mind)]
-    steering = steering_in([*texts, *(one.error.why for one in said if one.error)], prompt=debater.question)
+    steering = steering_in((text for one in said for text in _texts(one)), prompt=debater.question)
     reader = _Reader(debater, shown, ledger, may_move=not steering)
     by_dispute = {one.id: one for one in said}
     moves = tuple(
@@ -41,6 +40,12 @@ def position_of(
         for dispute in shown.disputes
     )
     return Position(number, debater.letter, moves, path, steering)
+
+
+def _texts(said: WireMove) -> tuple[str, ...]:
+    """All that it wrote; a quote is nearly verbatim, so it may hold some words of its own."""
+    error = (said.error.quote, said.error.why) if said.error is not None else ()
+    return said.wording, said.reason, said.would_change_my_mind, said.evidence_quote, *error
 
 
 class _Reader:

@@ -46,17 +46,26 @@ def partial_position(raw_text: str, labels: Mapping[str, str], disputes: Sequenc
     """
     names = StanceNames(labels, disputes)
     found = decode_unfinished(_whole(raw_text, labels))
-    known = {dispute.id for dispute in disputes}
-    return tuple(_move(item, names) for item in dicts(found.get("disputes")) if item.get("id") in known)
+    return tuple(_move(item, names) for item in _entries(found, disputes))
 
 
 def partial_ruling(raw_text: str, labels: Mapping[str, str], disputes: Sequence[Dispute]) -> PartialRuling:
     """The same of a ruling; `labels` of JudgeStarted, `disputes` of DebateEnded."""
     names, shown = RulingNames(labels, disputes), Shown(tuple(disputes), labels)
     found = decode_unfinished(_whole(raw_text, labels))
-    known = {dispute.id for dispute in disputes}
-    rulings = (_ruling(item, names, shown) for item in dicts(found.get("disputes")) if item.get("id") in known)
+    rulings = (_ruling(item, names, shown) for item in _entries(found, disputes))
     return PartialRuling(tuple(rulings), names.prose(_text(found.get("rationale"))))
+
+
+def _entries(found: Mapping[str, Any], disputes: Sequence[Dispute]) -> list[Mapping[str, Any]]:
+    """The first entry about each dispute, whatever else stands there."""
+    known = {dispute.id for dispute in disputes}
+    entries: dict[str, Mapping[str, Any]] = {}
+    for item in dicts(found.get("disputes")):
+        identity = _text(item.get("id"))
+        if identity in known:
+            entries.setdefault(identity, item)
+    return list(entries.values())
 
 
 def _move(item: Mapping[str, Any], names: StanceNames) -> PartialMove:

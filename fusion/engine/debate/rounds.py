@@ -43,6 +43,7 @@ from fusion.engine.types import (
 
 ROUND_MIN_S = 10.0  # a round that has less is not begun
 RESERVED_SHARE = 0.5  # of the time limits of judge and writer, which the ruling and its writing usually take
+REPLY_MAX_CHARS = 60_000  # several times what the token limit allows; a longer one is not read at all
 QUOTED_REPLY_MAX_CHARS = 12_000
 
 
@@ -315,8 +316,8 @@ class _Rebuttal:
             return None, result.failure or _unreadable(member)
         if not result.text.strip():
             return None, result.failure or Failure("rebuttal_empty", f"{member.endpoint.name} sent an empty reply.")
-        if result.finish is FinishReason.LENGTH:
-            return Unreadable(("The reply was cut off at its token limit: it was too long.",))
+        if result.finish is FinishReason.LENGTH or len(result.text) > REPLY_MAX_CHARS:
+            return Unreadable(("The reply was too long.",))
         read = read_rebuttal(result.text, finish=result.finish, shown=self.brief.shown)
         if isinstance(read, Unreadable):
             return read

@@ -16,26 +16,26 @@ STANCE_QUOTED_CHARS = 80
 NAME_MIN_CHARS = 4  # a shorter name is a word too often
 
 _LETTERED_RE = re.compile(
-    r"\b(?P<noun>answers?|responses?|candidates?|members?|panellists?|agents?)[ \u00a0]"
-    r"(?P<letters>[A-H]\b(?:(?:, | and |, and | or )[A-H]\b)*)",
-    re.IGNORECASE,
-)
-_SOMEBODY = (
-    r"(?:answers|responses|members|agents|debaters|panellists|(?:other|of the|of these) (?:models|ones)|of them|of us|"
-    r"others)"
+    r"\b(?i:answers?|responses?|candidates?|members?|panellists?|agents?)[ \u00a0]"
+    r"(?P<letters>[A-H]\b(?:(?:, | and |, and | or )[A-H]\b)*)"
 )
 _COUNT = (
-    r"(?:all|both|most|many|several|two|three|four|five|six|seven|eight|\d{1,2}|every(?: one)?|each|none|nobody|no|"
-    r"(?:the |a )?(?:vast |clear |overwhelming |great |large )?(?:majority|minority))"
+    r"\b(?:all|both|most|many|several|two|three|four|five|six|seven|eight|\d{1,2}|every(?: one)?|each|none|nobody|no|"
+    r"(?:the |a )?(?:vast |clear |overwhelming |great |large )?(?:majority|minority))\s{1,3}"
 )
 _MIDDLE = r"(?:(?:of|out|the|these|those|other|\d{1,2}|two|three|four|five|six|seven|eight)\s{1,3}){0,5}"
-_COUNTED = rf"\b{_COUNT}\s{{1,3}}{_MIDDLE}{_SOMEBODY}\b"
-_COUNTED_RE = re.compile(_COUNTED, re.IGNORECASE)
+_ANSWERS = r"(?:answers|responses|members|agents|debaters|panellists)\b"
+_THEM = r"(?:(?:other |of the |of these )?(?:models|ones)|of them|of us|others)"
+_AGREE = (
+    r"(?:all )?(?:agree|disagree|share|say|hold|think|believe|conclude|support|reach|concede|reject|see it)\w{0,2}\b"
+)
+_COUNTED_RE = re.compile(rf"{_COUNT}{_MIDDLE}{_ANSWERS}", re.IGNORECASE)
 _COMPANY_RE = re.compile(
-    rf"{_COUNTED}|\bunanim(?:ous|ity)\b|\boutnumbered\b"
+    rf"{_COUNT}{_MIDDLE}(?:{_ANSWERS}|{_THEM}\s{{1,3}}{_AGREE})|\bunanim(?:ous|ity)\b|\boutnumbered\b"
+    rf"|\b(?:everyone|everybody|nobody|no one|they|we)\s{{1,3}}(?:else )?{_AGREE} (?:with|that|on|here|so|this|it)\b"
+    r"|\b(?:everyone|everybody|nobody|no one|they|we)\s{1,3}(?:else |all )?(?:dis)?agrees?\b"
     r"|\b(?:the|a|clear) (?:majority|minority|consensus) "
     r"(?:here|agrees?|holds?|says?|thinks?|view|opinion|stance|position|is)\b"
-    r"|\b(?:everyone|everybody|nobody|no one) (?:else|agrees|holds|disagrees)\b|\b(?:we|they) all agree\b"
     r"|\b\d{1,3}\s?(?:%|percent|per cent)\s{1,3}(?:confident|sure|certain|confidence|certainty)\b"
     r"|\bconfiden(?:ce|t)\b[^.\n]{0,20}?\b\d{1,3}\s?(?:%|percent|/\s?10)",
     re.IGNORECASE,
