@@ -3,7 +3,8 @@
 `m-ttft300-rate100-tokens200` waits 300 ms, then streams 200 tokens at 100 a second. `judge-…` replies with a verdict on
 the answers that it finds in the prompt, decided by their content alone. Other words: `status429`, `status500`,
 `status401`, `cut` (the connection ends without an end mark half-way), `hang` (never a byte), `mute` (empty answer),
-`cost` (says what it charged), `unique` (a judge that finds something in the loser alone, so that a merge has work).
+`cost` (says what it charged), `unique` (a judge that finds something in the loser alone, so that a merge has work),
+`none` (a judge that holds no answer to be acceptable).
 A model called `broken-KIND` does what `tests.faults` says of that kind.
 
 `GET /stats` tells how many streams are open, how many began and were closed early, and which models were asked.
@@ -209,7 +210,7 @@ def _pieces(asked: dict[str, Any], behaviour: Behaviour) -> list[str]:
     if "mute" in behaviour.words:
         return []
     if "judge" in behaviour.words:
-        return _in_pieces(_verdict(asked, finds_unique="unique" in behaviour.words), behaviour.tokens)
+        return _in_pieces(_verdict(asked, behaviour.words), behaviour.tokens)
     text = "".join(f"{asked['model']}: " if n == 0 else WORDS[n % len(WORDS)] + " " for n in range(behaviour.tokens))
     return re.findall(r"\S+\s*", text)
 
@@ -220,8 +221,9 @@ def _in_pieces(text: str, count: int) -> list[str]:
     return [text[start:end] for start, end in pairwise(ends)]
 
 
-def _verdict(asked: dict[str, Any], *, finds_unique: bool = False) -> str:
-    """A consistent verdict by content alone: the answer whose text sorts first wins."""
+def _verdict(asked: dict[str, Any], words: frozenset[str] = frozenset()) -> str:
+    """A consistent verdict by content alone: the answer whose text sorts first wins, unless none is good enough."""
+    finds_unique, rejects = "unique" in words, "none" in words
     prompt = "\n".join(message["content"] for message in asked["messages"] if message["role"] == "user")
     answers = {label: text for label, _, text in ANSWER.findall(prompt)}
     ranked = sorted(answers, key=lambda label: (answers[label], label))
@@ -236,7 +238,7 @@ def _verdict(asked: dict[str, Any], *, finds_unique: bool = False) -> str:
                     "label": label,
                     "strengths": ["It answers."],
                     "problems": [],
-                    "fatal_flaw": None,
+                    "fatal_flaw": "It answers another question." if rejects else None,
                     "scores": [{"criterion": name, "score": max(1, 5 - place)} for name in names],
                 }
                 for place, label in enumerate(ranked)
@@ -247,9 +249,9 @@ def _verdict(asked: dict[str, Any], *, finds_unique: bool = False) -> str:
             "unique": [unique] if finds_unique and ranked else [],
             "blind_spots": ["None looked at costs."],
             "ranking": [[label] for label in ranked],
-            "verdict": "winner" if ranked else "cannot_judge",
-            "winner": ranked[0] if ranked else None,
-            "margin": "clear",
+            "verdict": "none_acceptable" if rejects else "winner" if ranked else "cannot_judge",
+            "winner": ranked[0] if ranked and not rejects else None,
+            "margin": "none" if rejects else "clear",
             "confidence": 80,
             "rationale": f"{ranked[0]} is the most specific." if ranked else "Nothing to judge.",
             "integrity": [],

@@ -10,8 +10,10 @@ import pytest
 
 from fusion.engine.types import AnswerState, RunState
 from fusion.live.record import FinalRecord, RunRecord
-from fusion.models import Run, User
+from fusion.models import PoolVersion, Run, User
 from fusion.runs import services
+from fusion.runs.finals import rejudge_run
+from fusion.runs.selectors import load_record
 from fusion.runs.worker import Worker
 from tests.runs.conftest import ask, pool_of
 from tests.runs.steering import db, ended, live_record, live_run, until
@@ -29,7 +31,7 @@ def comparable(record: RunRecord) -> RunRecord:
     answers = {
         letter: replace(column, asked_at_ms=None, first_text_at_ms=None) for letter, column in record.answers.items()
     }
-    final = replace(record.final, ready_at_ms=None) if record.final.final else FinalRecord()
+    final = replace(record.final, started_at_ms=None, ready_at_ms=None) if record.final.final else FinalRecord()
     judge = replace(record.judge, started_at_ms=None, ended_at_ms=None)
     return replace(record, answers=answers, judge=judge, final=final, now_ms=0, grace_at_ms=None)
 
@@ -185,3 +187,47 @@ async def test_and_after_asking_and_stopping_members_of_a_stopped_run(
     stored = await ended(run, after=first)
     assert (stored.state, [column.attempt for column in stored.answers.values()]) == (RunState.CANCELLED, [2, 2])
     assert comparable(stored) == comparable(live_run(run).record)
+
+
+JUDGES = {"a verdict": UNIQUE["judge"], "no verdict": "judge-status403", "none acceptable": "judge-none-tokens5"}
+
+
+@pytest.mark.parametrize("judge", JUDGES)
+@pytest.mark.parametrize("way", [way for way in WAYS if way not in ("failed", "single")])
+async def test_and_after_judging_what_is_there_again(
+    way: str, judge: str, worker: Worker, upstream: Upstream, person: User
+) -> None:
+    """Also of the final before: as it was live at its own end, so it is told for ever."""
+    _, mode, members, rules, steer = WAYS[way]
+    pool = await db(pool_of)(person, *members, **rules)
+    run = await db(ask)(person, pool, mode=mode)
+    await until(lambda: (record := live_record(run)) and record.answers["A"].state.is_final)
+    await steer(run, person, worker)
+    before = await ended(run)
+    first = live_run(run)
+    await db(PoolVersion.objects.update)(writer="")  # which may be a slow one, on purpose
+    if steer.__name__.startswith("interrupt"):
+        await worker.start()
+    await db(rejudge_run)(run=run, person=person, judge=f"custom:{JUDGES[judge]}", mode="merge", rubric="research")
+    stored = await ended(run, after=first)
+    assert comparable(stored) == comparable(live_run(run).record)
+    assert (stored.final.number != before.final.number) == (judge == "a verdict")
+    if before.final.number is not None:
+        earlier = await db(load_record)(run, final=before.final.number)
+        assert told(earlier) == told(before)
+
+
+def told(record: RunRecord) -> tuple[object, ...]:
+    """What is said of how a final came about."""
+    judge = replace(record.judge, started_at_ms=None, ended_at_ms=None)
+    final = replace(record.final, started_at_ms=None, ready_at_ms=None)
+    return (
+        record.state,
+        record.failure,
+        record.mode,
+        record.rubric,
+        record.panel_closed,
+        record.degraded,
+        judge,
+        final,
+    )
