@@ -194,6 +194,17 @@ class RunRecord:
     def simulated(self) -> bool:
         return any(facts.simulated for facts in self.endpoints.values())
 
+    @property
+    def is_looked_back_at(self) -> bool:
+        """Whether the final in it is one that another has replaced."""
+        return any(mark.number == self.final.number and not mark.is_current for mark in self.finals)
+
+    def is_unjudged(self, letter: str) -> bool:
+        """Whether an answer came too late for what is shown here; another final may have been made with it."""
+        closed, judgement = self.panel_closed, self.judge.judgement
+        judged = closed.judged if closed is not None else judgement.order if judgement is not None else ()
+        return self.answers[letter].late and letter not in judged
+
     def facts(self, ref: str) -> EndpointFacts:
         """Facts about `ref`; the bare ref when nothing better is known."""
         return self.endpoints.get(ref) or EndpointFacts(ref, ref.partition(":")[2], ref.partition(":")[2], "")

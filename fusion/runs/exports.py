@@ -5,6 +5,7 @@ All three are made from a `RunRecord`, so a running run exports what is there so
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -16,6 +17,7 @@ from fusion.runs.report import record_to_markdown
 __all__ = ["answer_bytes", "final_bytes", "record_to_document", "record_to_json", "record_to_markdown"]
 
 Json = dict[str, Any]
+Attempts = Mapping[str, Sequence[AnswerRecord]]
 
 _FINISH = {
     AnswerState.DONE: FinishReason.STOP,
@@ -45,10 +47,16 @@ def record_to_json(record: RunRecord) -> Json:
     }
 
 
-def record_to_document(record: RunRecord) -> Json:
-    """`record_to_json` with what a reader far from the site lacks: the prompt, who asked, and the pool's version."""
+def record_to_document(record: RunRecord, finals: Sequence[RunRecord] = (), earlier: Attempts | None = None) -> Json:
+    """`record_to_json` with what a reader far from the site lacks: the prompt, who asked, and the pool's version.
+
+    `finals`: the run once for each of its finals, the final first; `earlier`: what members answered before they were
+    asked anew. Both are told in full.
+    """
     return {
         **record_to_json(record),
+        "finals": [_one_of_several(each) for each in finals],
+        "earlier_attempts": [_attempt(column) for columns in (earlier or {}).values() for column in columns],
         "prompt": record.prompt,
         "author": record.author,
         "pool_id": record.pool_public_id,
@@ -56,6 +64,37 @@ def record_to_document(record: RunRecord) -> Json:
         "rubric": record.rubric,
         "simulated": record.simulated,
         "failure": _failure(record.failure),
+    }
+
+
+def _one_of_several(record: RunRecord) -> Json:
+    """One final with how it came about."""
+    mark = next(mark for mark in record.finals if mark.number == record.final.number)
+    return {
+        "number": mark.number,
+        "is_the_final": mark.is_current,
+        "out_of_date": mark.out_of_date,
+        "mode": mark.mode.value,
+        "rubric": mark.rubric,
+        "picked_by": mark.picked_by or None,
+        "final": _final(record.final.final),
+        "verdict": _verdict(record.judge.judgement) if not mark.picked_by else None,
+        "degraded": [{"code": note.code, "message": note.message} for note in record.degraded],
+    }
+
+
+def _attempt(column: AnswerRecord) -> Json:
+    """An answer that a later attempt has replaced. Its cost is among the calls."""
+    return {
+        "letter": column.letter,
+        "attempt": column.attempt,
+        "model": column.endpoint.ref,
+        "state": column.state.value,
+        "text": column.text,
+        "usage": _usage(column.usage),
+        "ttft_ms": column.ttft_ms,
+        "total_ms": column.total_ms,
+        "error": _failure(column.failure),
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django.db import transaction
 from django.db.models import Max
 
@@ -12,7 +14,7 @@ from fusion.models.pool import RubricKey
 from fusion.runs import catalogue
 from fusion.runs.briefs import Brief, mode_of, queue_execution
 from fusion.runs.ending import pending_of
-from fusion.runs.plan import can_be_judged
+from fusion.runs.plan import HasText, can_be_judged
 from fusion.runs.selectors import engine_answer
 from fusion.teams.rights import require_runner
 
@@ -73,7 +75,7 @@ def _rubric_of(name: str) -> str:
 
 
 def _letters_to_judge(run: Run, letters: str) -> str:
-    offered = judgeable(run)
+    offered = judgeable_in(run)
     chosen = sorted(set(letters)) if letters else [letter for letter, by_default in offered.items() if by_default]
     unknown = [letter for letter in chosen if letter not in offered]
     if unknown:
@@ -83,18 +85,40 @@ def _letters_to_judge(run: Run, letters: str) -> str:
     return "".join(chosen)
 
 
-def judgeable(run: Run) -> dict[str, bool]:
+def judgeable_in(run: Run) -> dict[str, bool]:
+    """`judgeable` of a run's current answers, as they are stored."""
+    rows = run.answers.filter(is_current=True).order_by("letter")
+    return judgeable({row.letter: engine_answer(row) for row in rows})
+
+
+def judgeable(answers: Mapping[str, HasText]) -> dict[str, bool]:
     """The letters whose text can be judged, and whether they are unless somebody says otherwise.
 
     What broke off counts only where fewer than two answers are complete; refusals only where every member refused.
     """
-    rows = {row.letter: engine_answer(row) for row in run.answers.filter(is_current=True).order_by("letter")}
-    texts = {letter: row for letter, row in rows.items() if can_be_judged(row)}
-    if all(row.state is AnswerState.REFUSED for row in rows.values()):
+    texts = {letter: answer for letter, answer in answers.items() if can_be_judged(answer)}
+    if all(answer.state is AnswerState.REFUSED for answer in answers.values()):
         return dict.fromkeys(texts, True)
-    texts = {letter: row for letter, row in texts.items() if row.state is not AnswerState.REFUSED}
-    whole = [letter for letter, row in texts.items() if row.state.is_usable]
+    texts = {letter: answer for letter, answer in texts.items() if answer.state is not AnswerState.REFUSED}
+    whole = [letter for letter, answer in texts.items() if answer.state.is_usable]
     return {letter: letter in whole or len(whole) < 2 for letter in texts}
+
+
+def judge_again(*, run: Run, person: User) -> None:
+    """Judge what is there with the judge, mode and rubric that made the final, or the pool's where there is none.
+
+    Raises what `rejudge_run` raises.
+    """
+    made_by = _maker(run)
+    if made_by is None:
+        rejudge_run(run=run, person=person)
+    else:
+        rejudge_run(run=run, person=person, mode=made_by.mode, judge=made_by.judge, rubric=made_by.rubric)
+
+
+def _maker(run: Run) -> RunExecution | None:
+    final = run.finals.filter(is_current=True, picked_by=None).first()
+    return None if final is None else run.executions.filter(number=final.execution).first()
 
 
 @transaction.atomic

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from django.conf import settings
 
@@ -197,7 +198,17 @@ def _to_judge(rows: Mapping[str, EngineAnswer], letters: str) -> dict[str, Engin
     }
 
 
-def can_be_judged(answer: EngineAnswer) -> bool:
+class HasText(Protocol):
+    """An answer, ended or not, in whatever shape."""
+
+    @property
+    def state(self) -> AnswerState: ...
+
+    @property
+    def text(self) -> str: ...
+
+
+def can_be_judged(answer: HasText) -> bool:
     """Whether there is a text that a person may have judged, whole or broken off."""
     return answer.state.is_usable or (answer.state.is_final and bool(answer.text.strip()))
 

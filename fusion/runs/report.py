@@ -8,7 +8,7 @@ closes it); short phrases are put on one line with every character that Markdown
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from fusion.engine.sentences import rechecked
 from fusion.engine.types import Assessment, Contradiction, Final, FinalKind, Judgement, Point, Usage
@@ -19,14 +19,22 @@ _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~&{}!])")
 _CONTROLS = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n\r"} | {0x7F: 0x2421}
 
 
-def record_to_markdown(record: RunRecord) -> str:
-    """A readable report of the run: prompt, final with its source, verdict, answers, receipt."""
+def record_to_markdown(
+    record: RunRecord, finals: Sequence[RunRecord] = (), earlier: Mapping[str, Sequence[AnswerRecord]] | None = None
+) -> str:
+    """A readable report of the run: prompt, final with its source, verdict, answers, receipt.
+
+    `finals`: the run once for each of its finals; those that `record` does not show follow its verdict. `earlier`: what
+    members answered before they were asked anew; it stands below the answer that replaced it.
+    """
+    others = [other for other in finals if other.final.number != record.final.number]
     parts = [
         _head(record),
         "## Prompt\n\n" + fenced(record.prompt),
         _final(record),
         _verdict(record.judge.judgement),
-        "## Answers\n\n" + "\n\n".join(_answer(answer) for answer in record.answers.values()),
+        *(_other_final(other) for other in others),
+        "## Answers\n\n" + "\n\n".join(_with_earlier(record, letter, earlier or {}) for letter in record.answers),
         _receipt(record),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -65,16 +73,30 @@ def _head(record: RunRecord) -> str:
     return f"# Run {record.public_id}\n\n" + "\n".join(facts)
 
 
-def _final(record: RunRecord) -> str:
+def _final(record: RunRecord, *, title: str = "Final") -> str:
     final = record.final.final
     if final is None:
-        return "## Final\n\nThis run has no final."
+        return f"## {title}\n\nThis run has no final."
     notes = [f"Source: {final_source(final)}."]
     if final.writer:
         notes.append(f"Written by {inline(record.facts(final.writer).name)}.")
     if record.final.out_of_date:
         notes.append("Out of date: an answer was asked anew after it was written.")
-    return f"## Final\n\n{' '.join(notes)}\n\n{fenced(final.text)}"
+    return f"## {title}\n\n{' '.join(notes)}\n\n{fenced(final.text)}"
+
+
+def _other_final(record: RunRecord) -> str:
+    """A final that is kept beside the final, with the verdict that it rests on."""
+    mark = next(mark for mark in record.finals if mark.number == record.final.number)
+    made = [f"mode {mark.mode.value}", f"rubric {mark.rubric}"]
+    if mark.judge is not None:
+        made.append(f"judged by {inline(mark.judge.name)}")
+    if mark.picked_by:
+        made = [f"picked by {inline(mark.picked_by)}"]
+    what = "the final of this run" if mark.is_current else "kept beside the final"
+    title = f"Final {mark.number} ({what}): {', '.join(made)}"
+    verdict = "" if mark.picked_by else _verdict(record.judge.judgement, title=f"Verdict of final {mark.number}")
+    return f"{_final(record, title=title)}\n\n{verdict}".rstrip()
 
 
 def final_source(final: Final) -> str:
@@ -93,7 +115,7 @@ def final_source(final: Final) -> str:
 # --- the verdict -------------------------------------------------------------------------------------
 
 
-def _verdict(judgement: Judgement | None) -> str:
+def _verdict(judgement: Judgement | None, *, title: str = "Verdict") -> str:
     if judgement is None:
         return ""
     verdict = judgement.verdict
@@ -106,7 +128,7 @@ def _verdict(judgement: Judgement | None) -> str:
         ("Blind spots", [f"- {inline(spot)}" for spot in verdict.blind_spots]),
     )
     body = "\n\n".join(f"### {title}\n\n" + "\n".join(lines) for title, lines in sections if lines)
-    return f"## Verdict\n\n{_verdict_head(judgement)}" + (f"\n\n{body}" if body else "")
+    return f"## {title}\n\n{_verdict_head(judgement)}" + (f"\n\n{body}" if body else "")
 
 
 def _verdict_head(judgement: Judgement) -> str:
@@ -172,16 +194,19 @@ def _quoted(quote: str) -> str:
 # --- answers and receipt -------------------------------------------------------------------------------
 
 
-def _answer(answer: AnswerRecord) -> str:
-    facts = [answer.state.value.replace("_", " "), *_times(answer.ttft_ms, answer.total_ms)]
-    if answer.late:
-        facts.append("late: not judged")
+def _with_earlier(record: RunRecord, letter: str, earlier: Mapping[str, Sequence[AnswerRecord]]) -> str:
+    answer = record.answers[letter]
+    head = f"### {letter}: {inline(answer.endpoint.name)} ({inline(answer.endpoint.provider)})"
+    late = ("late: not judged",) if record.is_unjudged(letter) else ()
+    older = [f"#### Earlier: attempt {one.attempt}\n\n{_answer(one)}" for one in earlier.get(letter, ())]
+    return "\n\n".join([head, _answer(answer, *late), *older])
+
+
+def _answer(answer: AnswerRecord, *facts: str) -> str:
+    said = [answer.state.value.replace("_", " "), *_times(answer.ttft_ms, answer.total_ms), *facts]
     if answer.usage is not None:
-        facts.append(f"{answer.usage.output_tokens} tokens out")
-    lines = [
-        f"### {answer.letter}: {inline(answer.endpoint.name)} ({inline(answer.endpoint.provider)})",
-        ", ".join(facts),
-    ]
+        said.append(f"{answer.usage.output_tokens} tokens out")
+    lines = [", ".join(said)]
     if answer.failure is not None:
         lines.append(f"Error: {inline(answer.failure.message)}")
     if answer.text:

@@ -106,6 +106,15 @@ def final_records(run: Run) -> list[RunRecord]:
     return [record_of(run, final=row.number) for row in rows]
 
 
+def attempts_of(run: Run) -> dict[str, list[AnswerRecord]]:
+    """What members answered before they were asked anew, by letter, oldest first."""
+    rows = run.answers.filter(is_current=False).order_by("letter", "attempt")
+    found: dict[str, list[AnswerRecord]] = {}
+    for row in rows:
+        found.setdefault(row.letter, []).append(_answer_record(row, []))
+    return found
+
+
 def record_of(run: Run, *, final: int | None = None) -> RunRecord:
     """`load_record` of a run that comes from `run_with_rows`; a final that does not exist is not looked at."""
     pending = pending_execution(run)

@@ -13,7 +13,7 @@ from django.template.loader import get_template
 from django.utils.safestring import SafeString, mark_safe
 
 from fusion.live.record import AnswerRecord, RunRecord
-from fusion.web.shown import answers, finals, notices, receipts, stages, verdicts
+from fusion.web.shown import answers, finals, notices, receipts, stages, tabs, verdicts
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,8 @@ def run_regions() -> tuple[Region, ...]:
         Region("run-steer", "_run_steer", stages.steer),
         Region("run-notices", "_run_notices", notices.notices),
         Region("run-tabs", "_run_tabs", answers.tab_bar),
+        Region("final-tabs", "_final_tabs", tabs.final_tabs),
+        Region("final-deeds", "_final_deeds", tabs.final_deeds),
         Region("final-head", "_final_head", finals.final_head),
         Region("final-wait", "_final_wait", finals.final_wait, _judging_pace),
         Region("run-why", "_run_why", verdicts.why),

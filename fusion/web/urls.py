@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from fusion.web.views import ask, exports, history, pools, runs, theme
+from fusion.web.views import ask, exports, finals, history, pools, runs, theme
 
 urlpatterns = [
     path("", ask.ask, name="ask"),
@@ -12,6 +12,8 @@ urlpatterns = [
     path("r/<uuid:public_id>", runs.run_detail, name="run-detail"),
     path("r/<uuid:public_id>/live", runs.run_live, name="run-live"),
     path("r/<uuid:public_id>/act", runs.run_act, name="run-act"),
+    path("r/<uuid:public_id>/rejudge", finals.run_rejudge, name="run-rejudge"),
+    path("r/<uuid:public_id>/attempts/<str:letter>", finals.run_attempts, name="run-attempts"),
     path("r/<uuid:public_id>/delete", runs.run_delete, name="run-delete"),
     path("r/<uuid:public_id>/restore", runs.run_restore, name="run-restore"),
     path("r/<uuid:public_id>/export.<str:extension>", exports.run_export, name="run-export"),

@@ -29,6 +29,17 @@ def screen_for(run: Run) -> Screen:
     return Screen(load_record(run))
 
 
+def screen_of_final(run: Run, number: int) -> Screen | None:
+    """The screen of a run with one of its finals; None when it has no such final.
+
+    One that the run's page does not show by itself stands still, whatever happens to the run.
+    """
+    record = load_record(run, final=number)
+    if record.final.number != number:
+        return None
+    return Screen(record) if record.is_final else screen_for(run)
+
+
 def screen_to_follow(run: Run, token: str) -> Screen:
     """The screen that a page in the state `token` continues from; also for a while after the run has ended here."""
     live = LIVE.get(str(run.public_id))

@@ -13,7 +13,7 @@ from fusion.models import FinalAnswer, Run, RunExecution, User
 from fusion.models.team import Role
 from fusion.runs import services
 from fusion.runs.ending import recover_runs
-from fusion.runs.finals import choose_final, judgeable, pick_final, rejudge_run
+from fusion.runs.finals import choose_final, judgeable_in, pick_final, rejudge_run
 from fusion.runs.selectors import final_records, load_record
 from fusion.runs.worker import Worker
 from tests import factories
@@ -237,7 +237,7 @@ async def test_what_a_cancelled_run_has_is_judged_even_where_it_broke_off(
     await until(lambda: (record := live_record(run)) and record.answers["B"].text)
     await db(services.stop_run)(run=run, person=person)
     assert (await ended(run)).state is RunState.CANCELLED
-    assert await db(judgeable)(run) == {"A": True, "B": True}
+    assert await db(judgeable_in)(run) == {"A": True, "B": True}
     record = await again(run, person)
     assert record.state is RunState.DONE and record.answers["B"].state is AnswerState.STOPPED
     assert record.judge.judgement is not None and sorted(record.judge.judgement.order) == ["A", "B"]

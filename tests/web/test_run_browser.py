@@ -382,3 +382,39 @@ def test_every_state_of_the_pages_passes_axe_and_fits(site: Site, scheme: Any, w
     page.set_viewport_size({"width": 320, "height": 640})
     assert page.evaluate(fits)
     page.context.close()
+
+
+def test_judging_again_shows_live_how_a_second_final_comes_about_and_both_stay_as_tabs(site: Site) -> None:
+    page = site.visit()
+    url = site.ask(page)
+    _over(page)
+    page.goto(url)
+    page.click("#act-rejudge")
+    page.check("#rejudge-form input[name=mode][value=merge]")
+    page.select_option("#rejudge-form select[name=rubric]", "code-review")
+    page.click("#rejudge-form button[type=submit]")
+    page.wait_for_selector(".finals__tab:nth-of-type(2)")
+    _over(page)
+    assert page.inner_text(".finals__tab[aria-current]").split("\n")[0] == f"Merge · {JUDGE} · Code review"
+    watched = _shown(page)
+    page.goto(url)
+    assert _shown(page) == watched
+    page.click("#final-tab-1")
+    page.wait_for_url(re.compile("final=1"))
+    page.click("#act-choose")
+    page.wait_for_url(re.compile(r"/r/[0-9a-f-]+$"))
+    assert "Best-of" in page.inner_text(".finals__tab[aria-current]")
+
+
+def test_earlier_attempts_open_in_their_column(site: Site) -> None:
+    page = site.visit()
+    url = site.ask(page)
+    _over(page)
+    page.goto(url)
+    before = page.inner_text("#doc-B")
+    page.click("#retry-B")
+    page.wait_for_selector("#live-seq", state="attached")
+    _over(page)
+    page.click("#older-B")
+    page.wait_for_selector("#attempts-B .attempt")
+    assert before.split(":")[0] in page.inner_text("#attempts-B")

@@ -24,6 +24,7 @@ class ColumnHead:
     state: str
     word: Word
     attempt: int
+    has_earlier: bool
     late: bool
     in_final: bool
     has_text: bool
@@ -80,7 +81,8 @@ def column_head(record: RunRecord, column: AnswerRecord) -> ColumnHead:
         state=column.state.value,
         word=_word(column),
         attempt=column.attempt,
-        late=column.late,
+        has_earlier=column.attempt > 1,
+        late=record.is_unjudged(column.letter),
         in_final=final is not None and final.letter == column.letter,
         has_text=bool(column.text) and column.state.is_final,
         can_stop=not column.state.is_final and not record.is_final,
@@ -148,7 +150,7 @@ def _speed(column: AnswerRecord, tokens: int | None) -> int | None:
 
 def column_note(record: RunRecord, column: AnswerRecord) -> ColumnNote:
     """Why there is no text, or what is wrong with the text that is there."""
-    if column.late:
+    if record.is_unjudged(column.letter):
         return ColumnNote(column.letter, "info", "This answer came too late: the judge did not see it.")
     if column.silent is not None:
         return _silent(column, column.silent.silent_s)

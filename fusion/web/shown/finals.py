@@ -22,6 +22,8 @@ class FinalHead:
     words: int | None
     has_chips: bool
     is_partial: bool
+    number: int | None = None
+    out_of_date: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,9 @@ def final_head(record: RunRecord) -> FinalHead:
         flags=() if final is None else tuple(_flags(record, final)),
         words=None if final is None else len(final.text.split()),
         has_chips=final is not None and final.writer is not None and bool(final.spans),
-        is_partial=final is not None and record.state is RunState.CANCELLED,
+        is_partial=final is not None and record.state is RunState.CANCELLED and final.truncated,
+        number=record.final.number,
+        out_of_date=final is not None and record.final.out_of_date,
     )
 
 
@@ -78,12 +82,10 @@ def _flags(record: RunRecord, final: Final) -> list[tuple[str, str]]:
         flags.append(("warn", "not judged"))
     if final.kind is FinalKind.ANCHOR:
         flags.append(("warn", "no verdict"))
-    if record.state is RunState.CANCELLED:
+    if record.state is RunState.CANCELLED and final.truncated:
         flags.append(("warn", "stopped while it was written"))
     elif final.truncated:
         flags.append(("warn", "not complete"))
-    if record.final.out_of_date:
-        flags.append(("warn", "out of date: an answer was asked anew"))
     judgement = record.judge.judgement
     if judgement is not None and judgement.standing == "close" and not judgement.analysis_missing:
         flags.append(("info", "close"))

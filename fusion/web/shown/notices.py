@@ -57,14 +57,40 @@ _TELL_OF_MISSING = frozenset({"quorum_missed", "single_answer"})
 
 
 def notices(record: RunRecord) -> Notices:
-    found = [*_queued(record), *_ending(record), *_partial(record), *_degraded(record)]
+    about_finals = [*_under_way(record), *_attempted(record)]
+    found = [*_queued(record), *about_finals, *_ending(record), *_partial(record), *_degraded(record)]
+    shows_now = not record.elsewhere and not record.is_looked_back_at
     return Notices(
         run_id=record.public_id,
         notices=tuple(found),
-        resume=_resume(record),
-        elsewhere=record.state in _ELSEWHERE,
-        discard=record.state is RunState.CANCELLED,
+        resume=_resume(record) if shows_now else "",
+        elsewhere=shows_now and record.state in _ELSEWHERE,
+        discard=shows_now and record.state is RunState.CANCELLED,
     )
+
+
+# --- several finals ----------------------------------------------------------------------------------
+
+
+def _under_way(record: RunRecord) -> Iterator[Notice]:
+    if record.elsewhere:
+        text = "This page shows an earlier final and does not change. The tab “being made” shows what happens."
+        yield Notice("info", "This run is under way", text)
+
+
+def _attempted(record: RunRecord) -> Iterator[Notice]:
+    """A final stands although something was done to have another one."""
+    attempted = record.attempted
+    if attempted is None:
+        return
+    by = f" by {attempted.judge.name}" if attempted.judge is not None else ""
+    what = f"Judging again{by}" if attempted.rejudged else "Running what was missing"
+    how = _CUT_OFF.get(attempted.state, "gave no new final")
+    reason = f"{attempted.failure.message} " if attempted.failure is not None else ""
+    yield Notice("warn", f"{what} {how}", f"{reason}The final stands as before.", advice(attempted.failure))
+
+
+_CUT_OFF = {RunState.CANCELLED: "was stopped", RunState.INTERRUPTED: "was interrupted"}
 
 
 # --- before and while it runs ----------------------------------------------------------------------
@@ -94,7 +120,8 @@ def _partial(record: RunRecord) -> Iterator[Notice]:
     usable = sum(column.state.is_usable for column in record.answers.values())
     if not missing or usable < 2:
         return
-    again = tuple(column.letter for column in missing if column.state in _ASKED_AGAIN) if record.is_final else ()
+    can_ask = record.is_final and not record.elsewhere
+    again = tuple(column.letter for column in missing if column.state in _ASKED_AGAIN) if can_ask else ()
     yield Notice(
         "info",
         f"{usable} of {len(record.answers)} answered, which is enough",
@@ -240,6 +267,9 @@ _RESUME = {
 
 def _resume(record: RunRecord) -> str:
     """Said as what it will do: where every answer is there, only judging or writing is missing."""
+    attempted = record.attempted
+    if attempted is not None and attempted.rejudged and attempted.state in _CUT_OFF:
+        return "Go on judging"
     if record.state not in (RunState.CANCELLED, RunState.INTERRUPTED):
         return _RESUME.get(record.state, "")
     judgement = record.judge.judgement

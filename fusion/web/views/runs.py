@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from uuid import UUID
 
 from django.contrib import messages
 from django.db.models import Q
-from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotModified, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -15,13 +16,14 @@ from django.views.decorators.cache import never_cache
 
 from fusion.errors import FusionError, InvalidInput, NotAllowed, RunStateConflict, TooManyRuns
 from fusion.models import Run, Team, User
-from fusion.runs import services
+from fusion.runs import finals, services
 from fusion.teams.rights import RUNNERS, role_in
 from fusion.web.forms.runs import RunForm, new_key
+from fusion.web.screen import Screen
 from fusion.web.views.ask import ask_page
 from fusion.web.views.entry import read_only, signed_in, write_only
 from fusion.web.views.refusals import refusal
-from fusion.web.watch import screen_for, screen_to_follow
+from fusion.web.watch import screen_for, screen_of_final, screen_to_follow
 
 HTTP_STATUS: dict[type[FusionError], int] = {
     NotAllowed: 403,
@@ -40,7 +42,7 @@ def status_of(failure: FusionError) -> int:
 @write_only
 def run_create(request: HttpRequest) -> HttpResponse:
     """Start a run and go to its page; or give the form back as it was, with what is wrong."""
-    user = _person(request)
+    user = person_of(request)
     form = RunForm(request.POST, user=user)
     status = 422
     if form.is_valid():
@@ -67,10 +69,12 @@ def run_create(request: HttpRequest) -> HttpResponse:
 @read_only
 def run_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """The run as it is now; the page stays up to date by itself."""
-    user = _person(request)
-    run = _run(user, public_id)
-    context = screen_for(run).context()
+    user = person_of(request)
+    run = visible_run(user, public_id)
+    context = _screen(run, request.GET.get("final")).context()
     context |= {
+        "mode": run.mode,
+        "mode_label": run.get_mode_display(),
         "pool_id": run.pool_version.pool.public_id,
         "may_run": role_in(user, run.team) in RUNNERS,
         "again_key": new_key(),
@@ -78,12 +82,29 @@ def run_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
     return render(request, "fusion/runs/page.html", context)
 
 
+def _screen(run: Run, final: str | None) -> Screen:
+    """The run as it is now, or with the final of that number."""
+    if final is None:
+        return screen_for(run)
+    screen = screen_of_final(run, final_number(final))
+    if screen is None:
+        raise Http404("This run has no such final.")
+    return screen
+
+
+def final_number(text: str) -> int:
+    """The number of a final as an address names it; 404 for what is none."""
+    if not re.fullmatch(r"[0-9]{1,6}", text, re.ASCII):
+        raise Http404("Finals have numbers.")
+    return int(text)
+
+
 @signed_in
 @read_only
 def run_live(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """The frames after `after`, for browsers that get no socket; 204 or 304 when there is nothing new."""
     after = request.GET.get("after", "")
-    screen = screen_to_follow(_run(_person(request), public_id), after)
+    screen = screen_to_follow(visible_run(person_of(request), public_id), after)
     etag = f'"{screen.token}"'
     if request.headers.get("If-None-Match") == etag:
         return HttpResponseNotModified(headers={"ETag": etag, "Cache-Control": "private, no-cache"})
@@ -96,32 +117,48 @@ def run_live(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @write_only
 def run_act(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Steer a run: `do` says how, `letter` whom it concerns. Scripts get 204, people their page."""
-    user = _person(request)
-    run = _run(user, public_id)
+    user = person_of(request)
+    run = visible_run(user, public_id)
     was_over = not run.is_in_flight
     try:
-        _act(run, user, request.GET.get("do") or request.POST.get("do", ""), request.POST.get("letter", ""))
+        _act(run, user, request.GET.get("do") or request.POST.get("do", ""), request.POST)
     except FusionError as failure:
         return refusal(request, failure.message, status=status_of(failure))
     if request.headers.get("HX-Request") != "true":
         return redirect("run-detail", run.public_id)
-    # A page of an ended run has no socket: it is loaded anew to watch what was just started.
-    return HttpResponse(status=204, headers={"HX-Refresh": "true"} if was_over else {})
+    return HttpResponse(status=204, headers=_reload(request, run) if was_over else {})
 
 
-def _act(run: Run, person: User, deed: str, letter: str) -> None:
+def _reload(request: HttpRequest, run: Run) -> dict[str, str]:
+    """A page of an ended run has no socket: it is loaded anew to watch what was just started, where it was scrolled to.
+
+    One that shows another final goes to the run's own address.
+    """
+    if "?" not in request.headers.get("HX-Current-URL", ""):
+        return {"HX-Refresh": "true"}
+    return {"HX-Redirect": reverse("run-detail", args=[run.public_id])}
+
+
+def _act(run: Run, person: User, deed: str, data: QueryDict) -> None:
     """Raises InvalidInput for an unknown deed, and what the service raises."""
     whole: dict[str, Callable[..., None]] = {
         "stop": services.stop_run,
         "judge-now": services.judge_now,
         "wait-for-all": services.wait_for_all,
         "resume": services.resume_run,
+        "judge": finals.judge_again,
     }
-    single: dict[str, Callable[..., None]] = {"stop-answer": services.stop_answer, "retry": services.retry_answer}
+    single: dict[str, Callable[..., None]] = {
+        "stop-answer": services.stop_answer,
+        "retry": services.retry_answer,
+        "pick": finals.pick_final,
+    }
     if deed in whole:
         whole[deed](run=run, person=person)
     elif deed in single:
-        single[deed](run=run, person=person, letter=letter)
+        single[deed](run=run, person=person, letter=data.get("letter", ""))
+    elif deed == "choose":
+        finals.choose_final(run=run, person=person, number=final_number(data.get("final", "")))
     else:
         raise InvalidInput("This is not something that can be done with a run.")
 
@@ -130,9 +167,9 @@ def _act(run: Run, person: User, deed: str, letter: str) -> None:
 @write_only
 def run_delete(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Take a run out of every list; the history offers to undo it for a while."""
-    run = _run(_person(request), public_id)
+    run = visible_run(person_of(request), public_id)
     try:
-        services.delete_run(run=run, person=_person(request))
+        services.delete_run(run=run, person=person_of(request))
     except FusionError as failure:
         return refusal(request, failure.message, status=status_of(failure))
     return redirect(_back(request, reverse("history")))
@@ -142,7 +179,7 @@ def run_delete(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @write_only
 def run_restore(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Bring a deleted run back. Only who could delete it can see that it exists."""
-    user = _person(request)
+    user = person_of(request)
     runs = Run.objects.filter(Q(is_private=False) | Q(author=user), team__in=Team.objects.visible_to(user))
     run = get_object_or_404(runs, public_id=public_id)
     try:
@@ -153,13 +190,13 @@ def run_restore(request: HttpRequest, public_id: UUID) -> HttpResponse:
     return redirect(_back(request, reverse("run-detail", args=[run.public_id])))
 
 
-def _person(request: HttpRequest) -> User:
+def person_of(request: HttpRequest) -> User:
     user = request.user
     assert isinstance(user, User)
     return user
 
 
-def _run(user: User, public_id: UUID) -> Run:
+def visible_run(user: User, public_id: UUID) -> Run:
     runs = Run.objects.visible_to(user).select_related("pool_version__pool", "author", "team")
     return get_object_or_404(runs, public_id=public_id)
 
