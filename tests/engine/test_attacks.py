@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from itertools import permutations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fusion.engine.call import Caller
 from fusion.engine.clean import clean_answer
 from fusion.engine.controls import Controls
-from fusion.engine.events import Degraded, FinalEnded, JudgeStarted
+from fusion.engine.events import Degraded, FinalEnded, JudgeEnded, JudgeStarted
 from fusion.engine.fuse import fuse
 from fusion.engine.judge import judge_answers
 from fusion.engine.steering import mask, scan
@@ -128,6 +130,37 @@ async def test_an_attack_on_a_permuted_panel_changes_no_verdict_either() -> None
         letters = {texts[place]: "ABCD"[seat] for seat, place in enumerate(order)}
         assert heard.judgement.chosen == letters[BEST]
         assert heard.judgement.suspects == tuple(sorted(letters[text] for text in texts[2:]))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    qualities=st.lists(st.integers(0, 3), min_size=2, max_size=5, unique=True),
+    attacks=st.lists(st.sampled_from(ATTACKS), min_size=5, max_size=5),
+    data=st.data(),
+)
+async def test_whatever_the_texts_the_order_of_the_panel_decides_nothing(
+    qualities: list[int], attacks: list[Attack], data: st.DataObject
+) -> None:
+    """A whole run each: members in another order, under other letters, with other labels."""
+    texts = [_stating(count, attack) for count, attack in zip(qualities, attacks, strict=False)]
+    order = data.draw(st.permutations(range(len(texts))))
+    one, other = await _judged(texts), await _judged([texts[place] for place in order])
+    assert one[0] == other[0] == texts[qualities.index(max(qualities))]
+    assert one[1] == other[1]
+
+
+def _stating(count: int, attack: Attack) -> str:
+    return f"It is so: {', '.join(FACTS[:count]) or 'nobody knows'}.\n\n{attack.text}"
+
+
+async def _judged(texts: list[str]) -> tuple[str, dict[str, float]]:
+    """The final of a run with these answers, and each text's composite."""
+    log = EventLog()
+    plan = make_plan(*map(FakeProvider, texts), judges=[judge_of_content(FACTS)])
+    await fuse(plan, emit=log, controls=Controls())
+    (judged,), (ended,) = log.of(JudgeEnded), log.of(FinalEnded)
+    composites = {item.letter: item.composite for item in judged.judgement.verdict.assessments}
+    return ended.final.text, {text: composites["ABCDE"[place]] for place, text in enumerate(texts)}
 
 
 @pytest.mark.parametrize("group", list(GROUPS))

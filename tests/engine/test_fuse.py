@@ -233,6 +233,23 @@ async def test_what_is_being_judged_is_not_asked_again() -> None:
     assert (seen, run.final and run.final.letter) == ([False], "A")
 
 
+async def test_a_refusal_beside_answers_is_not_judged_and_beside_failures_is_no_answer() -> None:
+    refusing = FakeProvider("No, Paris.", finish=FinishReason.REFUSED)
+    run = await through(FakeProvider("Paris"), FakeProvider("Lyon"), refusing, judges=[judge()])
+    assert (run.state, sorted(run.log.of(JudgeStarted)[0].labels)) == (RunState.DONE, ["A", "B"])
+    run = await through(broken(), refusing, broken(), judges=[judge()])
+    assert (run.state, run.final) == (RunState.FAILED, None)
+    assert run.end.failure is not None and "B (Model-B): Model-B refused" in run.end.failure.message
+
+
+async def test_no_label_is_in_anything_that_a_member_is_asked() -> None:
+    members = [FakeProvider(name) for name in ("Paris", "Lyon", "Nice")]
+    run = await through(*members, judges=[judge()])
+    asked = "".join(message.content for one in members for call in one.requests for message in call.messages)
+    labels = run.log.of(JudgeStarted)[0].labels.values()
+    assert asked and not any(label.lower() in asked.lower() for label in labels)
+
+
 async def test_a_run_of_answers_only_ends_without_judging() -> None:
     the_judge = judge()
     given = make_member("A", FakeProvider(), given=given_answer("A", "Paris"))

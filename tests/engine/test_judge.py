@@ -229,6 +229,72 @@ async def test_a_judge_that_is_overloaded_is_asked_once_more_before_another_judg
     assert busy.requests[0] == busy.requests[1]
 
 
+async def test_a_judge_whose_server_fails_is_followed_by_the_judge_of_another_provider() -> None:
+    """The order of the judges is the pool's; nothing of the first one's provider is asked again."""
+    down, up = judge(Reply(error=ProviderOverloaded("500", status=500))), judge(verdict_for("Paris"))
+    plan = make_plan(FakeProvider(), judges=[down, up])
+    first, second = plan.judges
+    plan = replace(plan, judges=(first, replace(second, ref="others:judge", provider_name="Others")))
+    hearing = await hear(plan=plan)
+    assert (hearing.judged.judge, hearing.judged.attempt, hearing.judged.chosen) == ("others:judge", 2, "B")
+    assert hearing.log.of(JudgeFailed)[-1].failure.message == "500"
+
+
+def wrong_labels(verdict: dict[str, Any]) -> None:
+    for item, label in zip(verdict["assessments"], ("A", "B", "C"), strict=True):
+        item["label"] = label
+    verdict.update(winner="A", ranking=[["A"], ["B", "C"]], unique=[])
+
+
+def out_of_a_hundred(verdict: dict[str, Any]) -> None:
+    for item in verdict["assessments"]:
+        for score in item["scores"]:
+            score["score"] *= 20
+
+
+def around(before: str, after: str) -> ReplyFor:
+    return lambda request: says(before + _pieces(written("Paris"), request)[0] + after)
+
+
+def draft_first(request: CompletionRequest) -> Reply:
+    return says(f"{_pieces(written('Lyon'), request)[0]}\nOn reflection:\n{_pieces(written('Paris'), request)[0]}")
+
+
+def cut_short(request: CompletionRequest) -> Reply:
+    return says(_pieces(written("Paris"), request)[0][:200], finish=FinishReason.LENGTH)
+
+
+REPLIES: dict[str, tuple[Reply | ReplyFor, str, list[str]]] = {
+    "plain": (written("Paris"), "clean", []),
+    "fenced": (around("```json\n", "\n```"), "extracted", []),
+    "two objects": (draft_first, "extracted", []),
+    "another scale": (written("Paris", out_of_a_hundred), "coerced", []),
+    "cut off": (cut_short, "reasked", ["reask"]),
+    "prose": (says("Answer two is best."), "reasked", ["reask"]),
+    "wrong labels": (written("Paris", wrong_labels), "reasked", ["reask"]),
+    "refusal": (says("I cannot judge.", finish=FinishReason.REFUSED), "clean", ["fallback"]),
+    "empty": (says(""), "clean", ["fallback"]),
+}
+
+
+@pytest.mark.parametrize("name", list(REPLIES))
+async def test_each_kind_of_reply_is_read_the_way_that_is_meant_for_it(name: str) -> None:
+    """The same sound verdict is always within reach: of the mended reply, or of the next judge."""
+    reply, path, steps = REPLIES[name]
+    first: list[CompletionRequest] = []
+
+    def remembered(request: CompletionRequest) -> Reply:
+        first.append(request)
+        return reply(request) if callable(reply) else reply
+
+    def mended(request: CompletionRequest) -> Reply:
+        return written("Paris")(first[0])
+
+    hearing = await hear(judge(remembered, mended), judge(written("Paris")))
+    assert (hearing.judged.parse_path, hearing.next_steps) == (path, steps)
+    assert hearing.judged.chosen == "B"
+
+
 async def test_a_judge_that_stays_overloaded_is_followed_by_the_next() -> None:
     busy = judge(Reply(error=ProviderOverloaded("busy")))
     hearing = await hear(busy, judge(verdict_for("Paris")))
