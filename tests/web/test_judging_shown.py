@@ -74,7 +74,13 @@ def test_while_a_judge_can_still_come_no_raw_reply_is_shown() -> None:
 def test_what_the_judge_is_asked_for_is_said_while_it_works(started: ev.JudgeStarted, words: str) -> None:
     show = show_of(started)
     assert show.page().visible().count(words) == 2  # in the strip of stages, and where the final will stand
-    assert words not in show_of(started, ev.JudgeEnded(judgement())).page().visible()
+    judged = show_of(started, ev.JudgeEnded(judgement()))
+    assert words not in judged.page().visible()
+    assert (judged.record.judge.reask, judged.record.judge.winner_only, judged.record.judge.masked) == (
+        False,
+        False,
+        (),
+    )
 
 
 @pytest.mark.parametrize(
