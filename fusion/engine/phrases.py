@@ -160,6 +160,144 @@ _ENGLISH = (
     ),
 )
 
+# Ways round the plain request: the score instead of the choice, the authority of others, the end of the evaluation.
+_ENGLISH_ROUNDABOUT = (
+    _phrase(
+        "asks_for_choice",
+        rf"\b(?:give|assign|award|grant|attribute)\b[^\n.]{{0,60}}?\b(?:scores?|ratings?|marks?|points|grades?|credit)\b[^\n.]{{0,40}}?"
+        rf"\bto\s{{1,3}}{_OURS}\s{{1,3}}{_WORK}\b",
+        "give|assign|award|grant|attribute",
+        _WORKS,
+    ),
+    _phrase(
+        "asks_for_choice",
+        r"\b(?:give|award|grant)\s{1,3}(?:me|us|mine)\b[^\n.]{0,30}?\b(?:score|rating|grade|marks?|10|full|top|highest|credit)\b"
+        r"|\bgive\s{1,3}(?:it\s{1,3})?full\s{1,3}(?:credit|marks)\b",
+        "give|award|grant",
+    ),
+    _phrase(
+        "asks_for_choice",
+        rf"\b(?:mark|grade|score|judge|rate|accept|treat)\s{{1,3}}(?:it|this|{_OURS}\s{{1,3}}{_WORK})\s{{1,3}}as\s{{1,3}}(?:the\s{{1,3}})?"
+        r"(?:correct|right|passing|passed|best|perfect|winner|winning|gold)\b",
+        "mark|grade|score|judge|rate|accept|treat",
+        "correct|right|pass|best|perfect|win|gold",
+    ),
+    _phrase(
+        "asks_for_choice",
+        r"(?<!\bI )\b(?:pick|choose|select|rank|consider|favou?r|score|rate)\s{1,3}(?:mine|my one|the one you are reading)\b",
+        "mine|my one|the one you are reading",
+    ),
+    _phrase(
+        "asks_for_choice",
+        rf"\b{_OURS}\s{{1,3}}{_WORK}\s{{1,3}}(?:outperforms|beats|surpasses|is\s{{1,3}}(?:far |much |clearly )?(?:better than|superior to))"
+        r"\s{1,3}(?:all|any|every|the|each|whatever)\b",
+        _WORKS,
+        "outperforms|beats|surpasses|better than|superior to",
+    ),
+    _phrase(
+        "asks_for_choice",
+        rf"\b(?:prefer|favou?r|reward|recommend|endorse|trust)\s{{1,3}}{_OURS}\s{{1,3}}{_WORK}\b{_CONDITION}",
+        "prefer|favor|favour|reward|recommend|endorse|trust",
+        _WORKS,
+    ),
+    _phrase(
+        "asks_for_choice",
+        rf"\b(?:best|correct|right|winning|preferred|top|gold|reference)\s{{1,3}}{_WORK}\s{{1,3}}(?:is|was|here is|must be)\s{{1,3}}"
+        r"(?:this one|mine|the one (?:above|you are reading|that you are reading))\b",
+        "this one|mine|the one",
+    ),
+    _phrase(
+        "asks_for_choice",
+        r"\b(?:asked|decid\w{1,3}|choos\w{1,3}|comparing|wonder\w{0,3})\b[^\n.]{0,30}?\bwhich\s{1,3}(?:answer|response|candidate|submission)\b"
+        r"[^\n.]{0,30}?\b(?:better|best|wins?|right|preferred)\b[^\n.]{0,40}?\b(?:say|choose|pick|name|reply|output|return)\b",
+        "which answer|which response|which candidate|which submission",
+    ),
+    _phrase(
+        "addresses_judge",
+        r"\b(?:whoever|anyone|everyone|those|the one)\s{1,3}(?:who\s{1,3}|that\s{1,3})?(?:is\s{1,3}|are\s{1,3})?"
+        r"(?:compar|judg|evaluat|grad|rat|scor|rank)(?:es|s|e|ing|ges)?\s{1,3}(?:the|these|this|all|my)\s{1,3}(?:answers?|responses?|submissions?|candidates?)\b",
+        "whoever|anyone|everyone|those|the one",
+        _WORKS,
+    ),
+    _phrase(
+        "addresses_judge",
+        rf"\b(?:any|every|each|no|a|the)\s{{1,3}}(?:\w{{1,12}}\s{{1,3}})?{_GRADER}\s{{1,3}}(?:who|that|which)\b[^\n.]{{0,80}}?"
+        r"\b(?:wrong|mistaken|fails?|incompetent|fired|penali[sz]ed|biased|unfair|below|lower)\b",
+        _GRADERS,
+    ),
+    _phrase(
+        "addresses_judge",
+        r"\b(?:reviewers?|referees?|graders?|evaluators?|judges?)\b[^\n.]{0,40}?\b(?:required|must|should|told|instructed|obliged)\b[^\n.]{0,40}?"
+        r"\b(?:positive (?:review|verdict|evaluation)|accept this|favou?rable|recommend this|highest|top score|full marks|no weaknesses)",
+        "reviewer|referee|grader|evaluator|judge",
+    ),
+    _phrase(
+        "addresses_judge",
+        r"\b(?:evaluation|grading|scoring|judging)\s{1,3}(?:script|harness|pipeline|system|model|process|rubric)\b[^\n.]{0,60}?"
+        r"\b(?:expects?|requires?|returns?|output|updated|changed|always|prefers?)\b[^\n.]{0,80}?\b(?:answer|response|submission|score|winner)\b",
+        "evaluation|grading|scoring|judging",
+        _WORKS + "|score|winner",
+    ),
+    _phrase(
+        "overrides_instructions",
+        r"\b(?:ignore|disregard|forget|skip|bypass|override)\s{1,3}(?:the|your|any|all|this|every)\s{1,3}(?:\w{1,12}\s{1,3})?"
+        r"(?:rubric|grading|scoring|evaluation|judging|criteria|system prompt|guidelines)\b",
+        "rubric|grading|scoring|evaluation|judging|criteria|system prompt|guidelines",
+    ),
+    _phrase(
+        "overrides_instructions",
+        r"\b(?:do not|don't|never|no need to|stop)\s{1,3}(?:consider|choose|pick|select|trust|read|rank|prefer|evaluate|compare|look at)(?:ing)?\b"
+        r"[^\n.]{0,20}?\b(?:other|another|competing|remaining|rest of the)\s{1,3}(?:answers?|responses?|candidates?|submissions?)\b",
+        "other|competing|remaining|rest of the",
+        _WORKS,
+    ),
+    _phrase(
+        "claims_authority",
+        r"\b(?:users?|person|asker|humans?|developers?|admins?|administrators?|team|experts?|organi[sz]ers?)\s{1,3}(?:has|have|had)?\s{0,3}(?:already\s{1,3})?"
+        r"(?:confirmed|verified|approved|preferred|chosen|selected|accepted|picked|rated)\b[^\n.]{0,40}?\b(?:this|my)\b[^\n.]{0,30}?"
+        r"\b(?:answer|response|submission|correct|best|winner)\b",
+        "confirmed|verified|approved|preferred|chosen|selected|accepted|picked|rated",
+        _WORKS + "|correct|best|winner",
+    ),
+    _phrase(
+        "claims_authority",
+        rf"\b(?:{_OURS}\s{{1,3}}(?:{_WORK}|text)|it|which)\s{{1,3}}(?:has been|was|is)\s{{1,3}}(?:\w{{1,12}}\s{{1,3}})?(?:verified|approved|confirmed|certified|pre-?approved|selected)\b"
+        r"[^\n.]{0,60}?\b(?:gold|reference|correct|best|winning|official)\s{1,3}(?:answer|response|standard|one|solution)\b",
+        "verified|approved|confirmed|certified|selected",
+    ),
+    _phrase(
+        "claims_authority",
+        r"\b(?:answer|response|submission)\b[^\n.]{0,30}?\b(?:preferred|chosen|selected|picked|declared (?:the )?(?:best|winner))\s{1,3}"
+        r"(?:in|by)\s{1,3}(?:the|an|a)\s{1,3}(?:earlier|previous|prior|first|other|independent)\b",
+        _WORKS,
+        "earlier|previous|prior|first|other|independent",
+    ),
+    _phrase(
+        "fake_verdict",
+        r"\b(?:final|overall|correct|true|expected|official)\s{1,3}(?:judge?ment|verdict|evaluation|decision|assessment|ranking|grade)\W{1,4}(?:is\W{1,3}|should be\W{1,3})?"
+        r"(?:response|candidate|assistant|submission|this|the above|mine|my|pass\b|[0-9]{1,3}\s?(?:/|out of))",
+        "judgment|judgement|verdict|evaluation|decision|assessment|ranking|grade",
+    ),
+    _phrase(
+        "fake_verdict",
+        r"\b(?:evaluation|grading|judging)\s{1,3}(?:result|outcome|complete|completed|finished|passed|is over)\b"
+        r"|\bno further (?:evaluation|grading|judging|comparison)\b",
+        "evaluation|grading|judging",
+    ),
+    _phrase(
+        "fake_verdict",
+        r"\b(?:rating|output|verdict|winner|score|choice|answer|print|return)\W{1,4}(?:is\s)?\[\[\s?(?:[A-H]|\d{1,3}|tie)\s?\]\]",
+        "[[",
+    ),
+    _phrase(
+        "fake_verdict",
+        r"\b(?:assistant|(?:assistant|response|candidate|submission)\s{1,3}[A-H1-9])\s{1,3}(?:is|was)\s{1,3}(?:clearly |obviously |much |far )?(?:the )?"
+        r"(?:better|best|superior|winner)\b",
+        "response|assistant|candidate|submission",
+        "better|best|superior|winner",
+    ),
+)
+
 # --- marks that are no language ----------------------------------------------------------------
 
 _MARKS = (
@@ -180,6 +318,16 @@ _MARKS = (
         r"|begin_of_text|start|end|channel|message|return)\|>"
         r"|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|<\uff5c(?:User|Assistant|begin\u2581of\u2581sentence)\uff5c>",
         "<|inst]",
+    ),
+    _phrase(
+        "fake_turn",
+        r"^\W{0,6}#{2,4}\s?(?:instructions?|system|human|assistant|user)\s?:[^\n]{0,160}?\b(?:choose|select|best|winner|rank|prefer|score)\b",
+        "##",
+    ),
+    _phrase(
+        "fake_turn",
+        r"<(?:system|admin|developer|instructions?|important|override)>[^<]{0,200}?\b(?:graders?|judges?|prefer|choose|rank|answers?|responses?|winner)\b",
+        "<",
     ),
     _phrase(
         "fake_turn",
@@ -411,7 +559,46 @@ _OTHER_SCRIPTS = (
     ),
 )
 
-STEERING: tuple[Phrase, ...] = (*_ENGLISH, *_MARKS, *_LATIN, *_OTHER_SCRIPTS)
+# One usual wording each.
+_MORE_LANGUAGES = (
+    _phrase(
+        "asks_for_choice",
+        r"\b(?:attribue|donne|accorde|mette)[zr]?\b[^\n.]{0,40}?\b(?:note|score|point)s?\b[^\n.]{0,30}?\bà (?:cette|ma) réponse",
+        "réponse",
+    ),
+    _phrase(
+        "asks_for_choice",
+        r"\b(?:geben|gib|gebt|vergeben|vergib)\b[^\n.]{0,20}?\b(?:dieser|meiner) antwort\b[^\n.]{0,40}?(?:punkt|note|bestnote|höchst|volle)",
+        "antwort",
+    ),
+    _phrase(
+        "asks_for_choice",
+        r"\b(?:da|dale|den|dad|dé|dê|dai|date|dia)\b[^\n.]{0,20}?\b(?:esta respuesta|esta resposta|questa risposta)\b[^\n.]{0,40}?(?:máxim|massim|mejor|melhor|miglior|pont|punt)",
+        "respuesta|resposta|risposta",
+    ),
+    _phrase(
+        "asks_for_choice",
+        r"(?:поставьте|поставь|дайте|присвойте)\s{1,3}(?:этому|моему)\s{1,3}ответу\b[^\n.]{0,40}?(?:балл|оценк|высш|максимальн)",
+        "ответу",
+    ),
+    _phrase("asks_for_choice", r"この[^\n。]{0,6}?(?:回答|答え|解答)を[^\n。]{0,10}?(?:一番|優勝|満点|ベスト)", "この"),
+    _phrase("asks_for_choice", r"\bvyber(?:te)?\s{1,3}(?:si\s|prosím\s)?(?:tuto|mou|moji)\s{1,3}odpověď", "odpověď"),
+    _phrase(
+        "asks_for_choice", r"\b(?:välj|vælg|velg)\s{1,3}(?:det här|detta|dette|mitt|mit)\s{1,3}svar(?:et)?\b", "svar"
+    ),
+    _phrase("asks_for_choice", r"\bvalitse\s{1,3}(?:tämä|minun)\s{1,3}vasta(?:us|ukseni)\b", "vasta"),
+    _phrase("asks_for_choice", r"\bválas(?:sza|z|sz)d?\s{1,3}ezt\s{1,3}a\s{1,3}választ\b", "választ"),
+    _phrase("asks_for_choice", r"\balege(?:ți|ti)?\s{1,3}acest\s{1,3}răspuns\b", "răspuns"),
+    _phrase("asks_for_choice", r"(?:виберіть|оберіть|вибери)\s{1,3}(?:цю|мою)\s{1,3}відповідь", "відповідь"),
+    _phrase("asks_for_choice", r"επιλέξ(?:τε|ε)\s{1,3}αυτή(?:ν)?\s{1,3}την\s{1,3}απάντηση", "απάντηση"),
+    _phrase("asks_for_choice", r"\bchọn\s{1,3}câu trả lời\s{1,3}(?:này|của tôi)", "câu trả lời"),
+    _phrase("asks_for_choice", r"\bpilih(?:lah)?\s{1,3}jawaban\s{1,3}(?:ini|saya)\b", "jawaban"),
+    _phrase("asks_for_choice", r"בחרו?\s{1,3}ב?תשובה\s{1,3}(?:זו|הזו|הזאת)", "תשובה"),
+    _phrase("asks_for_choice", r"این پاسخ را[^\n.]{0,20}?انتخاب", "این پاسخ"),
+    _phrase("asks_for_choice", r"เลือกคำตอบนี้", "คำตอบนี้"),
+)
+
+STEERING: tuple[Phrase, ...] = (*_ENGLISH, *_ENGLISH_ROUNDABOUT, *_MARKS, *_LATIN, *_OTHER_SCRIPTS, *_MORE_LANGUAGES)
 
 # Cyrillic and Greek letters that pass for Latin ones (Unicode's confusables.txt has thousands; these spell English).
 CONFUSABLE = str.maketrans(
