@@ -102,7 +102,7 @@ _ENGLISH = (
     _phrase(
         "asks_for_choice",
         rf"\b{_PICK}(?: for)?\s{{1,3}}(?:{_OURS}\s{{1,3}}(?:\w{{1,12}} )?(?:{_WORK}|solution)\b{_CONDITION}"
-        r"|me\b(?=\s{0,3}(?:[^\s\w]|$|as\b|first\b|best\b|over\b|instead\b|please\b|to win\b)))",
+        r"|me\b(?=\s{0,3}(?:[^\s\w]|$|as\b|first\b|best\b|over\b|instead\b|please\b|to win\b|number one\b|top\b|highest\b)))",
         "choose|pick|select|rank|rate|score|grade|prefer|award|vote|declare|assign",
     ),
     _phrase(
@@ -250,6 +250,18 @@ _ENGLISH_ROUNDABOUT = (
         r"[^\n.]{0,20}?\b(?:other|another|competing|remaining|rest of the)\s{1,3}(?:answers?|responses?|candidates?|submissions?)\b",
         "other|competing|remaining|rest of the",
         _WORKS,
+    ),
+    _phrase(
+        "overrides_instructions",
+        r"\b(?:(?:scoring|grading|evaluation|judging)\s{1,3}(?:rubric|criteria|instructions|guidelines|rules)|rubric)\s{1,3}"
+        r"(?:has|have|is|are|was|were)\s{1,3}(?:been\s{1,3})?(?:changed|void|updated|replaced|cancell?ed|suspended|revoked|invalid|obsolete)\b",
+        "rubric|scoring|grading|evaluation|judging",
+    ),
+    _phrase(
+        "asks_for_choice",
+        r"\b(?:choose|pick|select|rank|prefer|any|no)\s{1,3}(?:\w{1,12}\s{1,3})?(?:answers?|responses?|candidates?|submissions?)\s{1,3}"
+        r"(?:other than (?:this|mine)|but (?:this|mine)|labell?ed|containing the word|(?:you see |that stands )?above this)\b",
+        "other than|but this|but mine|labelled|labeled|containing the word|above this",
     ),
     _phrase(
         "claims_authority",
@@ -599,6 +611,71 @@ _MORE_LANGUAGES = (
 )
 
 STEERING: tuple[Phrase, ...] = (*_ENGLISH, *_ENGLISH_ROUNDABOUT, *_MARKS, *_LATIN, *_OTHER_SCRIPTS, *_MORE_LANGUAGES)
+
+
+# --- talk of judges ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """What a sentence must hold to be talk to a judge about this very answer, in whatever words and order.
+
+    Only where the question does not speak of judging itself: an answer about courts or exams may.
+    """
+
+    judge: re.Pattern[str]
+    merit: re.Pattern[str]
+    itself: re.Pattern[str]
+    needs: tuple[str, ...]
+
+
+def _talk(judge: str, merit: str, itself: str, needs: str) -> Talk:
+    found = [re.compile(part, re.IGNORECASE) for part in (judge, merit, itself)]
+    return Talk(found[0], found[1], found[2], tuple(needs.split("|")))
+
+
+TALK = (
+    _talk(
+        rf"\b(?:{_GRADER}|referees?|(?:AI|model|LLM)\s{{1,2}}(?:reading|comparing|judging|grading|reviewing|evaluating)|AI reviewers?|dear (?:LLM|AI|model))\b",
+        r"\b(?:choose|pick|select|rank(?:ing)?|rate|score|prefer|award|vote|declare|verdict|winner|wins?|best|highest|top|max(?:imum)?|perfect"
+        r"|flawless|full marks|10/10|5/5|first place|favou?r|superior|number one|trust|return|output)\b|\b(?:10/10|5/5)",
+        r"\b(?:this|my|the present|the above)\s{1,3}(?:\w{1,12}\s{1,3})?(?:answer|response|submission|text|reply|candidate)\b|\b(?:answer|response|text)\s{1,3}above\b"
+        r"|\bother (?:answer|response|candidate|submission)s?\b|\b(?:the last|the one (?:above|you))\b|\bmine\b|\bmodel reading this\b"
+        rf"|(?:^|[^\w\s])\s{{0,2}}{_GRADER}\s{{0,2}}:",
+        _GRADERS
+        + "|referee|ai reviewer|dear |model read|model compar|model judg|model grad|model review|model evaluat",
+    ),
+    _talk(
+        rf"\b{_DE_JUDGE}\b",
+        r"wähl|kür|beste|gewinn|sieg|höchst|volle punkt|bestnote",
+        r"\b(?:diese|meine|dieser|meiner)\s{1,3}(?:antwort|text|lösung)|\b(?:diesen|meinen) text\b",
+        "richter|gutachter|bewerter|prüfer|juror|jury",
+    ),
+    _talk(
+        rf"\b{_FR_JUDGE}\b",
+        r"chois|meilleur|gagnant|maximal|premi|parfait|note",
+        r"\b(?:cette|ma)\s{1,3}(?:réponse|version)|\bce texte\b",
+        "juge|évaluat|correcteur|examinateur|jury|arbitre",
+    ),
+    _talk(
+        rf"\b(?:{_ES_JUDGE}|{_PT_JUDGE}|{_IT_JUDGE})\b",
+        r"elig|elij|escog|escolh|scegl|mejor|melhor|miglior|ganador|vencedor|vincit|máxim|massim|perfect|perfeit|perfett",
+        r"\b(?:esta|mi|minha|questa|mia)\s{1,3}(?:respuesta|resposta|risposta)",
+        "juez|evaluador|jurado|juiz|avaliador|giudic|valutat|giuria",
+    ),
+    _talk(
+        r"(?:судь|оценщик|жюри|эксперт)",
+        r"выбер|выбир|лучш|победи|высш|максимальн",
+        r"(?:этот|мой|этому|моему)\s{1,3}(?:ответ|текст)",
+        "судь|оценщик|жюри|эксперт",
+    ),
+    _talk(
+        r"评委|裁判|评审|评分者|评估者|評審|評委",
+        r"选|選|最高分|满分|滿分|最佳|最好|获胜|胜出|第一",
+        r"(?:这个|這個|这份|本|我的|此)(?:答案|回答)|给我|給我",
+        "评委|裁判|评审|评分者|评估者|評審|評委",
+    ),
+)
 
 # Cyrillic and Greek letters that pass for Latin ones (Unicode's confusables.txt has thousands; these spell English).
 CONFUSABLE = str.maketrans(

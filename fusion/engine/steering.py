@@ -18,13 +18,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from fusion.engine.clean import remove_invisible
-from fusion.engine.phrases import CONFUSABLE, STEERING, Phrase
+from fusion.engine.phrases import CONFUSABLE, STEERING, TALK, Phrase
 
 QUOTE_CHARS = 160
 HITS_PER_KIND = 3
 TRIES_PER_PATTERN = 2_000
 MASK_REACH = 300  # a hit is masked with its sentence, as far as that begins and ends within so many characters
 ENCODED_RUNS = 40
+TALK_TRIES = 300
 ENCODED_MAX_CHARS = 4_000
 
 
@@ -106,6 +107,7 @@ def _steps(text: str, known: str) -> Iterator[list[_Hit]]:
             if phrase.may_occur(lowered):
                 yield list(_found(phrase, view, known))
         yield list(_fake_verdict(view, known))
+        yield list(_talk_to_judges(view, lowered, known))
     yield list(_encoded(text, known))
 
 
@@ -132,6 +134,20 @@ def _found(phrase: Phrase, text: str, known: str) -> Iterator[_Hit]:
             return
         if _folded(match[0]) not in known:
             yield _Hit(phrase.kind, match.start(), match.end())
+
+
+def _talk_to_judges(text: str, lowered: str, known: str) -> Iterator[_Hit]:
+    """Sentences that hold a judge, a merit and this very answer, unless the question speaks of judges too."""
+    for talk in TALK:
+        if any(word in known for word in talk.needs) or not any(word in lowered for word in talk.needs):
+            continue
+        for tries, match in enumerate(talk.judge.finditer(text)):
+            if tries == TALK_TRIES:
+                break
+            start, end = _sentence_around(text, match.start(), match.end())
+            sentence = text[start:end]
+            if talk.merit.search(sentence) and talk.itself.search(sentence):
+                yield _Hit("addresses_judge", start, end)
 
 
 _VERDICT_KEYS = re.compile(
