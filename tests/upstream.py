@@ -4,8 +4,8 @@
 the answers that it finds in the prompt, decided by their content alone. Other words: `status429`, `status500`,
 `status401`, `cut` (the connection ends without an end mark half-way), `hang` (never a byte), `mute` (empty answer),
 `cost` (says what it charged), `unique` (a judge that finds something in the loser alone, so that a merge has work),
-`none` (a judge that holds no answer to be acceptable).
-A model called `broken-KIND` does what `tests.faults` says of that kind.
+`none` (a judge that holds no answer to be acceptable), `mixed` (Markdown with lists, tables and code, four characters
+a token). A model called `broken-KIND` does what `tests.faults` says of that kind.
 
 `GET /stats` tells how many streams are open, how many began and were closed early, and which models were asked.
 """
@@ -29,6 +29,30 @@ ANSWER = re.compile(r"<answer id=(\w+) n=(\w+)>\n(.*?)\n</answer n=\2>", re.S)
 LISTED = ("m-ttft100-rate400", "m-b-ttft100-rate400", "judge-rate400")
 SENTENCE = "The quick answer holds because each step follows from the one before and none needs more than is given."
 WORDS = SENTENCE.split(" ")
+CHARS_PER_TOKEN = 4
+SECTION = """## Part NN: how the pieces fit
+
+The first thing to know is that **every answer** is read in full, and `nothing` is thrown away; see
+[the notes](https://example.org/notes/NN) for more. Some sentences are longer than others, *as they are* in any text,
+and a few of them go on for a while before they end.
+
+- a short item
+- an item with **bold words** and `code` in it
+- another one that is a good deal longer than the two before it, with a second clause
+  - and a nested one
+
+```python
+def part_NN(values: list[int]) -> int:
+    # the sum of squares
+    return sum(value * value for value in values)
+```
+
+| name | value | note |
+|---|--:|---|
+| alpha | NN | first |
+| beta | 2 | *second* |
+
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,8 +235,16 @@ def _pieces(asked: dict[str, Any], behaviour: Behaviour) -> list[str]:
         return []
     if "judge" in behaviour.words:
         return _in_pieces(_verdict(asked, behaviour.words), behaviour.tokens)
+    if "mixed" in behaviour.words:
+        return _mixed_markdown(behaviour.tokens)
     text = "".join(f"{asked['model']}: " if n == 0 else WORDS[n % len(WORDS)] + " " for n in range(behaviour.tokens))
     return re.findall(r"\S+\s*", text)
+
+
+def _mixed_markdown(tokens: int) -> list[str]:
+    """So many tokens of sections that hold what answers hold."""
+    text = "".join(SECTION.replace("NN", str(number)) for number in range(tokens * CHARS_PER_TOKEN // 600 + 1))
+    return [text[at : at + CHARS_PER_TOKEN] for at in range(0, tokens * CHARS_PER_TOKEN, CHARS_PER_TOKEN)]
 
 
 def _in_pieces(text: str, count: int) -> list[str]:

@@ -7,7 +7,7 @@
     return performance.now() - since.get(element);
   }
   function tick() {
-    if (document.hidden) return;
+    if (document.hidden || document.documentElement.hasAttribute("data-paused")) return;
     for (const element of document.querySelectorAll("[data-elapsed]")) {
       const shown = clock(Number(element.dataset.elapsed) + passed(element));
       if (element.textContent !== shown) element.textContent = shown;
@@ -17,6 +17,7 @@
       if (element.textContent !== shown) element.textContent = shown;
     }
   }
-  setInterval(tick, 250);
+  // All at once and once a second: every change of a text is a layout.
+  setInterval(tick, 1000);
   tick();
 })();

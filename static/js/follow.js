@@ -4,19 +4,22 @@
   const FRESH_MS = 10000;
   const following = new Map(); // scroller -> boolean
   const place = new Map(); // scroller -> where we, or the reader, left it
+  const buttons = new Map(); // scroller -> its "Latest"
   const gap = (box) => box.scrollHeight - box.clientHeight - box.scrollTop;
-  const latest = (box) => document.querySelector(`[data-latest="${box.id}"]`);
   const running = () => document.getElementById("live-seq") !== null;
 
   function refresh(box) {
-    const button = latest(box);
-    if (button) button.hidden = !running() || following.get(box) || gap(box) <= NEAR;
+    const button = buttons.get(box);
+    if (!button) return;
+    const isHidden = !running() || following.get(box) || gap(box) <= NEAR;
+    if (button.hidden !== isHidden) button.hidden = isHidden;
   }
   for (const box of document.querySelectorAll("[data-follow]")) {
     // Who has just asked follows, however much came before the page was there. A page that opens in mid-run shows the
     // beginning of each text: following starts when the reader goes to its end.
     following.set(box, (running() && elapsed() < FRESH_MS) || gap(box) <= NEAR);
     place.set(box, box.scrollTop);
+    buttons.set(box, document.querySelector(`[data-latest="${box.id}"]`));
     box.addEventListener("scroll", () => { moved(box); refresh(box); }, { passive: true });
   }
   function elapsed() {
@@ -38,15 +41,20 @@
     if (!button) return;
     const box = document.getElementById(button.dataset.latest);
     following.set(box, true);
-    box.scrollTop = box.scrollHeight;
+    toEnd(box);
     refresh(box);
   });
+  function toEnd(box) {
+    box.scrollTop = box.scrollHeight;
+    place.set(box, box.scrollTop);
+  }
+  // First everything that scrolls, then everything that shows or hides: each change of kind costs a layout.
   document.addEventListener("fusion:frame", (event) => {
+    const selection = getSelection();
+    const held = selection.isCollapsed ? null : selection.anchorNode;
     for (const [box, follows] of following) {
-      const selecting = !getSelection().isCollapsed && box.contains(getSelection().anchorNode);
-      if (follows && !selecting && event.detail.running) box.scrollTop = box.scrollHeight;
-      place.set(box, box.scrollTop);
-      refresh(box);
+      if (follows && event.detail.running && !box.contains(held)) toEnd(box); else place.set(box, box.scrollTop);
     }
+    for (const box of following.keys()) refresh(box);
   });
 })();

@@ -83,14 +83,6 @@
     document.dispatchEvent(new CustomEvent("fusion:frame", { detail: { running: running() } }));
   });
 
-  // A block that holds the reader's selection is not replaced; it comes right with the next load.
-  document.addEventListener("htmx:oobBeforeSwap", (event) => {
-    const { target } = event.detail;
-    if (!target.matches(".blk")) return;
-    const selection = getSelection();
-    if (!selection.isCollapsed && selection.rangeCount && selection.getRangeAt(0).intersectsNode(target)) event.detail.shouldSwap = false;
-  });
-
   // The final counts as seen once it reaches well into the window; its head alone says nothing yet.
   function inView() {
     const { top, bottom } = final.getBoundingClientRect();

@@ -43,6 +43,7 @@
   htmx.createWebSocket = (url) => {
     const after = wantSnapshot ? "" : token();
     wantSnapshot = false;
+    restart();
     current = new WebSocket(`${url}?after=${encodeURIComponent(after)}`);
     return current;
   };
@@ -92,22 +93,21 @@
       socketWrapper.sendImmediately("seen");
       return;
     }
+    event.preventDefault();
     if (received > SEEN_EVERY) { received = 0; socketWrapper.sendImmediately("seen"); }
-    before(message);
+    receive(message);
   });
 
-  function before(message) {
-    // The last frame takes the socket's element away, and htmx's own "after" event with it.
-    queueMicrotask(after);
-    document.dispatchEvent(new CustomEvent("fusion:before-frame"));
+  function receive(html) {
+    document.dispatchEvent(new CustomEvent("fusion:receive", { detail: html }));
   }
-  function after() {
-    document.dispatchEvent(new CustomEvent("fusion:after-frame"));
+  function restart() {
+    document.dispatchEvent(new CustomEvent("fusion:restart"));
+  }
+  document.addEventListener("fusion:after-frame", () => {
     if (!holder()) { stopPolling(); if (bar.dataset.tone !== "ok") quiet(); }
-  }
-
-  // A fragment whose place is missing: the page and the server disagree, so the page takes everything anew.
-  document.addEventListener("htmx:oobErrorNoTarget", () => resync());
+  });
+  document.addEventListener("fusion:resync", resync);
 
   // --- when sockets are blocked ---------------------------------------------------------------------------------------
   function poll() {
@@ -129,8 +129,8 @@
       etag = answer.headers.get("ETag") ?? "";
       const html = answer.status === 200 ? await answer.text() : "";
       if (!html || !poller) return;
-      before(html);
-      htmx.swap(document.createElement("div"), html, { swapStyle: "none", swapDelay: 0, settleDelay: 0 });
+      restart();
+      receive(html);
     } catch {
       words.textContent = "Connection lost. Your run continues on the server. Trying every 2 seconds";
     }

@@ -151,7 +151,7 @@ def test_three_readers_one_reloading_one_cut_off_end_with_the_page_of_a_fresh_lo
         reloader.reload()
         reloader.wait_for_timeout(1000)
     assert _texts(unlucky) == held, "something came through the cut cable"
-    assert unlucky.is_visible("[data-live-status]")
+    unlucky.wait_for_selector("[data-live-status]", state="visible")
     cable.plug_in()
     for page in (watcher, reloader, unlucky):
         _over(page)

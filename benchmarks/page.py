@@ -1,0 +1,283 @@
+"""Smoothness of the live page in Chromium: `python benchmarks/page.py [--runs 3] [--answers 6] [--slow 4]`.
+
+Six answers of mixed Markdown, each at 100 tokens a second for 24 s, stream into one page whose processor is slowed four
+times. Counted while they stream: frames drawn per second, tasks of the main thread above 50 ms, bytes on the wire. A
+reader selects a passage in one column and has scrolled up in another; in every second run the reader types instead. The
+same window in the same browser, before anything is asked, gives the frames that an idle page reaches on this machine.
+
+On a reader's machine there is no server and no model server: here they share it with the browser, which therefore goes
+first (a lower `nice`, where the system allows it). How many times slower the page is made is measured by a computation.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import re
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from tests.processes import served, set_up, upstream_process
+
+RATE: Final = 100
+SECONDS: Final = 24
+JUDGE: Final = "judge-rate400"
+IDLE_S: Final = 5.0
+BROWSER_NICE: Final = -10
+HELD_S: Final = 20.0
+TYPED: Final = "the quick brown fox jumps over the lazy dog and does not lose a letter on its way. " * 2
+CHROMIUM: Final = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+COUNT = """() => {
+  const seen = window.__seen = { frames: [], tasks: [] };
+  const frame = (at) => { seen.frames.push(at); requestAnimationFrame(frame); };
+  requestAnimationFrame(frame);
+  const note = (list) => { for (const task of list.getEntries()) seen.tasks.push([task.startTime, task.duration]); };
+  new PerformanceObserver(note).observe({ type: "longtask" });
+}"""
+BETWEEN = """([from, to]) => {
+  const inside = window.__seen.frames.filter((at) => at >= from && at < to);
+  const gaps = inside.slice(1).map((at, i) => at - inside[i]);
+  return {
+    fps: (inside.length - 1) * 1000 / (inside.at(-1) - inside[0]),
+    worst_gap: Math.max(...gaps),
+    tasks: window.__seen.tasks.filter(([at]) => at >= from && at < to).map(([, length]) => length),
+  };
+}"""
+COMPUTE = """() => {
+  const start = performance.now();
+  let sum = 0;
+  for (let i = 0; i < 1e7; i += 1) sum = (sum * 31 + i) | 0;
+  return performance.now() - start + (sum === 0.5);
+}"""
+SELECT = """() => {
+  const walker = document.createTreeWalker(document.getElementById("doc-A"), NodeFilter.SHOW_TEXT);
+  let node = walker.nextNode();
+  while (node.length < 80) node = walker.nextNode();
+  getSelection().setBaseAndExtent(node, 4, node, 70);
+  return getSelection().toString();
+}"""
+FIELD = """() => {
+  const field = document.createElement("textarea");
+  field.id = "typed";
+  document.getElementById("run").after(field);
+  field.focus({ preventScroll: true });
+}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One run as one reader saw it; `None` for what this reader did not do."""
+
+    slowed: float
+    idle_fps: float
+    fps: float
+    worst_gap_ms: float
+    tasks_ms: tuple[float, ...]
+    busy: float
+    bytes_per_s: float
+    selected: bool | None = None
+    moved_px: float | None = None
+    typed: bool | None = None
+
+
+class Wire:
+    """Counts what came through sockets and says when."""
+
+    def __init__(self, session: CDPSession) -> None:
+        self.frames: list[tuple[float, int]] = []
+        self.extensions = ""
+        session.on("Network.webSocketFrameReceived", self._received)
+        session.on("Network.webSocketHandshakeResponseReceived", self._opened)
+        session.send("Network.enable")
+
+    def _received(self, event: dict[str, Any]) -> None:
+        self.frames.append((event["timestamp"], len(event["response"]["payloadData"].encode())))
+
+    def _opened(self, event: dict[str, Any]) -> None:
+        headers = {name.lower(): value for name, value in event["response"]["headers"].items()}
+        self.extensions = headers.get("sec-websocket-extensions", "none")
+
+    def per_s(self) -> float:
+        """Bytes a second from the second frame (the first may be a snapshot) to the last."""
+        rest = self.frames[1:]
+        return sum(size for _, size in rest) / (rest[-1][0] - rest[0][0])
+
+
+def now(page: Page) -> float:
+    at: float = page.evaluate("performance.now()")
+    return at
+
+
+def busy_s(session: CDPSession) -> dict[str, float]:
+    return {entry["name"]: entry["value"] for entry in session.send("Performance.getMetrics")["metrics"]}
+
+
+def until_text(page: Page, letter: str, chars: int) -> None:
+    while page.evaluate(f"document.getElementById('doc-{letter}').textContent.length") < chars:
+        page.wait_for_timeout(100)
+
+
+def ask(page: Page, url: str, pool: str) -> None:
+    page.goto(url)
+    page.fill("textarea[name=prompt]", "What holds it all together?")
+    page.select_option("select[name=pool]", pool)
+    page.check("input[name=mode][value=best-of]")
+    page.click("[data-send]")
+    page.wait_for_url(re.compile("/r/"))
+
+
+def measure(browser: Browser, url: str, cookie: str, pool: str, *, slow: float, types: bool) -> Measured:
+    """Watch one run from the first words to the end of the answers."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    context.set_default_timeout(120_000)
+    context.add_cookies([{"name": "fusion_session", "value": cookie, "url": url}])
+    page = context.new_page()
+    session = context.new_cdp_session(page)
+    session.send("Performance.enable")
+    slowed, idle = idle_page(page, session, url, slow)
+    session.send("Emulation.setCPUThrottlingRate", {"rate": 1})
+    wire = Wire(session)
+    ask(page, url, pool)
+    page.evaluate(COUNT)
+    session.send("Emulation.setCPUThrottlingRate", {"rate": slow})
+    until_text(page, "A", 400)
+    start, cpu = now(page), busy_s(session)
+    seen = typing(page) if types else reading(page)
+    end, spent = now(page), busy_s(session)
+    rate = wire.per_s()
+    counted = page.evaluate(BETWEEN, [start, end])
+    session.send("Emulation.setCPUThrottlingRate", {"rate": 1})
+    breakdown(cpu, spent, (end - start) / 1000)
+    page.wait_for_selector("#live-seq", state="detached")
+    context.close()
+    print(f"  socket extensions: {wire.extensions}")
+    return Measured(
+        slowed=slowed,
+        idle_fps=idle,
+        fps=counted["fps"],
+        worst_gap_ms=counted["worst_gap"],
+        tasks_ms=tuple(counted["tasks"]),
+        busy=(spent["TaskDuration"] - cpu["TaskDuration"]) / (end - start) * 1000,
+        bytes_per_s=rate,
+        **seen,
+    )
+
+
+def breakdown(before: dict[str, float], after: dict[str, float], seconds: float) -> None:
+    names = ("TaskDuration", "ScriptDuration", "LayoutDuration", "RecalcStyleDuration")
+    print("  main thread, ms per s:", {name: round((after[name] - before[name]) / seconds * 1000) for name in names})
+
+
+def idle_page(page: Page, session: CDPSession, url: str, slow: float) -> tuple[float, float]:
+    """How many times slower a computation is, and the frames that an idle page gets."""
+    page.goto(f"{url}/history")
+    fast = min(page.evaluate(COMPUTE) for _ in range(5))
+    page.evaluate(COUNT)
+    session.send("Emulation.setCPUThrottlingRate", {"rate": slow})
+    page.wait_for_timeout(1000)
+    start = now(page)
+    page.wait_for_timeout(IDLE_S * 1000)
+    fps: float = page.evaluate(BETWEEN, [start, now(page)])["fps"]
+    return min(page.evaluate(COMPUTE) for _ in range(5)) / fast, fps
+
+
+def reading(page: Page) -> dict[str, Any]:
+    """Select in one column, scroll up in another, and look at both for 20 s."""
+    chosen = page.evaluate(SELECT)
+    until_text(page, "B", 1200)
+    page.hover("#body-B")
+    page.mouse.wheel(0, -150)
+    page.wait_for_timeout(500)
+    place = (
+        "[document.getElementById('body-B').scrollTop, document.getElementById('col-B').getBoundingClientRect().top]"
+    )
+    at, moved = page.evaluate(place), 0.0
+    deadline = time.monotonic() + HELD_S
+    while time.monotonic() < deadline:
+        page.wait_for_timeout(500)
+        moved = max(moved, *(abs(a - b) for a, b in zip(at, page.evaluate(place), strict=True)))
+    return {"selected": page.evaluate("getSelection().toString()") == chosen != "", "moved_px": moved}
+
+
+def typing(page: Page) -> dict[str, Any]:
+    """Type into a field below the columns while they stream."""
+    page.evaluate(FIELD)
+    started = time.monotonic()
+    page.keyboard.type(TYPED, delay=70)
+    page.wait_for_timeout(max(0.0, HELD_S - (time.monotonic() - started)) * 1000)
+    value, focus = page.evaluate("[document.getElementById('typed').value, document.activeElement.id]")
+    return {"typed": value == TYPED and focus == "typed"}
+
+
+def report(results: list[Measured], answers: int) -> None:
+    median = statistics.median
+    held = [result.selected for result in results if result.selected is not None]
+    moved = [result.moved_px for result in results if result.moved_px is not None]
+    typed = [result.typed for result in results if result.typed is not None]
+    longest = [max(result.tasks_ms, default=0.0) for result in results]
+    print(f"processor slowed       {median(r.slowed for r in results):.1f} times, by a computation")
+    print(f"frames per second      {median(r.fps for r in results):.1f}")
+    print(f"of the idle page       {median(r.idle_fps for r in results):.1f}")
+    print(f"ratio                  {median(r.fps / r.idle_fps for r in results):.3f}")
+    print(f"longest gap of frames  {median(r.worst_gap_ms for r in results):.0f} ms")
+    print(f"longest task           {median(longest):.0f} ms, worst of all runs {max(longest):.0f} ms")
+    print(f"main thread busy       {median(r.busy for r in results):.2f}")
+    print(f"on the wire            {median(r.bytes_per_s for r in results) / answers / 1000:.2f} kB/s and answer")
+    print(f"selection kept         {sum(held)} of {len(held)}")
+    print(f"scrolled-up column     moved at most {max(moved, default=0.0):.1f} px in {len(moved)} runs")
+    print(f"typed text whole       {sum(typed)} of {len(typed)}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=4)
+    parser.add_argument("--answers", type=int, default=6)
+    parser.add_argument("--slow", type=float, default=4)
+    options = parser.parse_args()
+    members = [
+        f"m{number}-mixed-ttft{200 + 60 * number}-rate{RATE}-tokens{RATE * (SECONDS + 4)}"
+        for number in range(options.answers)
+    ]
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
+    print(f"{options.answers} answers, processor slowed {options.slow:g} times")
+    set_priority(BROWSER_NICE)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
+        set_priority(0)
+        results = measured(browser, members, options.runs, options.slow)
+        browser.close()
+    report(results, options.answers)
+
+
+def set_priority(nice: int) -> None:
+    """Of this process and those that it starts from now on; what the system does not allow is left out."""
+    with contextlib.suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, 0, nice)
+
+
+def measured(browser: Browser, members: list[str], runs: int, slow: float) -> list[Measured]:
+    """So many runs one after another in one installation; every second reader types."""
+    results = []
+    with tempfile.TemporaryDirectory() as directory, upstream_process() as upstream:
+        session, pool = set_up(Path(directory), upstream, members=members, judge=JUDGE)
+        variables = {"FUSION_PROVIDER_URL": upstream, "FUSION_MAX_RUNS_PER_PERSON": "50"}
+        with served(Path(directory), **variables) as server:
+            for number in range(runs):
+                results.append(measure(browser, server.url, session, pool, slow=slow, types=number % 2 == 1))
+                print(f"  {results[-1]}")
+    return results
+
+
+if __name__ == "__main__":
+    main()
