@@ -364,6 +364,7 @@ async def test_stopping_a_member_in_a_round_ends_its_call_and_its_part() -> None
     await run.run()
     assert seen == [True]
     assert [event.letters for event in run.log.of(RoundStarted)] == [("A", "B", "C"), ("A", "C")]
+    assert run.log.time_of(RoundEnded) == run.log.time_of(PositionEnded)
     assert run.log.of(RoundEnded)[0].round.disputes[0].stances[1].letters == ("B", "C")
     assert run.state is RunState.DONE
 
@@ -405,9 +406,8 @@ async def test_no_prompt_of_a_debate_names_a_member_a_letter_a_count_or_a_confid
         verdict["contradictions"][0]["stances"][0]["stance"] = f"Paris it is, as answer {first} says."
         return Reply((json.dumps(verdict),))
 
-    chatty = (
-        "Answer A is right. All other members agree, as most answers do. I am 95 % confident. Parliament sits there."
-    )
+    company = "All other members agree, as most answers do. I am 95 % confident."
+    chatty = f"Answer A is right. {company} Model-C knows that parliament sits there."
     run = await debated(
         debater(PARIS, holds(reason=chatty, wording="Answer A says Paris.")),
         debater(LYON, concedes("Paris", reason=chatty), holds()),
@@ -422,7 +422,7 @@ async def test_no_prompt_of_a_debate_names_a_member_a_letter_a_count_or_a_confid
         )
         assert FORBIDDEN.findall(shown) == []
     for request in [*(member.requests[2] for member in run.members), *run.ruling_requests]:
-        assert "Parliament sits there.\n" in request.messages[1].content
+        assert "the assistant knows that parliament sits there.\n" in request.messages[1].content
 
 
 async def test_each_member_and_each_round_gets_labels_of_its_own() -> None:
@@ -632,6 +632,22 @@ async def test_a_base_that_says_what_was_ruled_needs_no_patch_for_it() -> None:
     run = await three(concedes("Paris")).run()
     prompt = run.writer.requests[0].messages[1].content
     assert "kind=resolve" not in prompt and "kind=add" in prompt
+
+
+async def test_a_point_of_the_verdict_that_says_what_was_ruled_against_is_not_written() -> None:
+    def judge(request: CompletionRequest) -> Reply:
+        reply = disputing("Seine", CITY, right={"Which city is it?": "Paris"})(request)
+        if is_ruling(request):
+            return reply
+        verdict = json.loads("".join(reply.pieces))
+        lyon = next(label for label, text in shown_answers(request).items() if text == LYON)
+        point = {"id": "u2", "labels": [lyon], "quote": "", "standing": "supported"}
+        verdict["unique"] = [point | {"text": "Lyon it is."}, point | {"text": "Lyon is the largest."}]
+        return Reply((json.dumps(verdict),))
+
+    run = await three(concedes("Paris"), judge=judge).run()
+    claims = re.findall(r"^claim: (.*)$", run.writer.requests[0].messages[1].content, re.MULTILINE)
+    assert claims == ["Lyon is the largest."]
 
 
 # --- stopping, cancelling, resuming --------------------------------------------------------------------------

@@ -43,9 +43,10 @@ def position_of(
 
 
 def _texts(said: WireMove) -> tuple[str, ...]:
-    """All that it wrote; a quote is nearly verbatim, so it may hold some words of its own."""
-    error = (said.error.quote, said.error.why) if said.error is not None else ()
-    return said.wording, said.reason, said.would_change_my_mind, said.evidence_quote, *error
+    """All that is kept of what it wrote; a quote is nearly verbatim, so it may hold some words of its own."""
+    error = (said.error.quote[:QUOTE_MAX], said.error.why[:REASON_MAX]) if said.error is not None else ()
+    own = (said.wording[:TEXT_MAX], said.reason[:REASON_MAX], said.would_change_my_mind[:TEXT_MAX])
+    return *own, said.evidence_quote[:QUOTE_MAX], *error
 
 
 class _Reader:
@@ -124,7 +125,7 @@ class _Reader:
         return verified if len(verified) >= EVIDENCE_MIN_CHARS else ""
 
     def _prose(self, text: str, length: int) -> str:
-        return self.names.prose(" ".join(text.split())[:length])
+        return self.names.prose(" ".join(text[:length].split()))
 
 
 def _action(said: WireMove, before: str, target: str) -> Action:

@@ -51,24 +51,30 @@ class Veil:
         known = sorted({name for name in names if len(name) >= NAME_MIN_CHARS and name.lower() not in asked}, key=len)
         found = "|".join(re.escape(name) for name in reversed(known))
         self._names_re = re.compile(rf"(?<!\w)(?:{found or '(?!)'})(?!\w)", re.IGNORECASE)
+        self._arguments: dict[str, str] = {}
 
     def argument(self, text: str) -> str:
-        """A member's argument, on one line.
+        """A member's argument, on one line; each text is read once, however many members are shown it.
 
         Sentences that claim company (how many agree, how sure somebody is) are left out: they are no arguments, members
         follow them all the same, and a member that writes one cannot even know (Yao et al. 2025, arXiv:2509.23055).
         """
-        text = self._unlettered(text)
-        kept = (text[start:end] for start, end in split_sentences(text))
-        return " ".join(" ".join(sentence for sentence in kept if not _COMPANY_RE.search(sentence)).split())
+        if text not in self._arguments:
+            self._arguments[text] = self._argument(clean_answer(text))
+        return self._arguments[text]
+
+    def _argument(self, text: str) -> str:
+        sentences = (text[start:end] for start, end in split_sentences(text))
+        kept = " ".join(sentence for sentence in sentences if not _COMPANY_RE.search(sentence))
+        return " ".join(self._veiled(kept).split())
 
     def words(self, text: str) -> str:
         """A topic or a stance, on one line; it names a side, so no sentence is left out, only counts are."""
-        return " ".join(_COUNTED_RE.sub("some answers", self._unlettered(text)).split())
+        return " ".join(_COUNTED_RE.sub("some answers", self._veiled(clean_answer(text))).split())
 
-    def _unlettered(self, text: str) -> str:
-        """Without hidden text, self-naming, letters of answers and names of models."""
-        return self._names_re.sub("the assistant", _LETTERED_RE.sub(_another, clean_answer(text)))
+    def _veiled(self, text: str) -> str:
+        """Without letters of answers and names of models."""
+        return self._names_re.sub("the assistant", _LETTERED_RE.sub(_another, text))
 
 
 def veil_of(plan: Plan) -> Veil:

@@ -16,7 +16,7 @@ def reason_to_stop(ledger: Ledger, *, rounds_max: int) -> StopReason | None:
     al. 2025, arXiv:2509.05396), so a debate has to earn it: by a change, and by agreement that still rises.
     """
     last = ledger.rounds[-1]
-    if all(_is_settled(dispute, ledger) for dispute in last.disputes):
+    if all(_is_settled(dispute) for dispute in last.disputes):
         return StopReason.SETTLED
     if len(last.positions) < DEBATERS_MIN:
         return StopReason.TOO_FEW
@@ -30,11 +30,9 @@ def reason_to_stop(ledger: Ledger, *, rounds_max: int) -> StopReason | None:
     return StopReason.ROUNDS if last.number >= rounds_max else None
 
 
-def _is_settled(dispute: Dispute, ledger: Ledger) -> bool:
-    """One live stance, and somebody who left another one said what was wrong with it."""
-    alive = [stance for stance in dispute.stances if stance.alive]
-    moves = (move for _, _, move in ledger.moves() if move.dispute == dispute.id)
-    return len(alive) == 1 and any(_left(move) and not move.soft for move in moves)
+def _is_settled(dispute: Dispute) -> bool:
+    """One live stance: one given up without an error or evidence is alive still, so all others went for a reason."""
+    return sum(stance.alive for stance in dispute.stances) == 1
 
 
 def _changed(move: Move) -> bool:
