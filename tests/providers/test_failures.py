@@ -111,6 +111,12 @@ async def test_an_error_of_any_shape_becomes_ours(
     assert error.status == status and len(error.message) <= 300
 
 
+async def test_json_that_is_cut_short_is_not_quoted_but_its_code_counts() -> None:
+    cut = b'{"error": {"code": "context_length_exceeded", "mess'
+    error = (await hear(provider_of(lambda _: httpx.Response(400, content=cut)))).error
+    assert isinstance(error, ProviderContextTooLong) and "It said" not in error.message
+
+
 async def test_a_missing_key_is_asked_for() -> None:
     error = (await hear(provider_of(lambda _: httpx.Response(401, json={}), api_key=""))).error
     assert isinstance(error, ProviderAuthFailed) and "set FUSION_PROVIDER_KEY" in error.message

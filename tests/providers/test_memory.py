@@ -37,10 +37,10 @@ def json_head(status: str = "200 OK", **headers: str) -> bytes:
     return head.encode()
 
 
-def delta(size: int, first: str = "x") -> bytes:
+def delta(size: int, first: str = "x", **more: object) -> bytes:
     """An event with a delta of about `size` bytes; a wide first character makes Python hold all of it wide."""
     text = first + "x" * (size - len(first.encode()))
-    return b"data: " + json.dumps(chunk(text, reason="stop"), ensure_ascii=False).encode() + b"\n\n"
+    return b"data: " + json.dumps({**chunk(text, reason="stop"), **more}, ensure_ascii=False).encode() + b"\n\n"
 
 
 def structure(size: int) -> bytes:
@@ -64,7 +64,11 @@ class Case:
 
 CASES = {
     "a 2 MB delta": Case(lambda: chunked([delta(2 * MEGABYTE), DONE]), "ok", chars=2 * MEGABYTE),
-    "a wide 2 MB delta": Case(lambda: chunked([delta(2 * MEGABYTE, "🙂"), DONE]), "ok", chars=2 * MEGABYTE - 3),
+    "a wide 2 MB delta": Case(
+        lambda: chunked([delta(2 * MEGABYTE, "🙂", usage={"prompt_tokens": 1, "completion_tokens": 1}), DONE]),
+        "ok",
+        chars=2 * MEGABYTE - 3,
+    ),
     "a wide 2 MB thought": Case(lambda: chunked([delta(2 * MEGABYTE, "  <think>🙂"), DONE]), "ok"),
     "a line without end": Case(lambda: chunked(for_ever(b"data: " + b"x" * 50_000)), "failed", "longer than allowed"),
     "a line without end in tiny pieces": Case(

@@ -436,3 +436,17 @@ async def test_what_should_follow_the_finish_reason_is_not_waited_for_long() -> 
     async with asyncio.timeout(2):
         heard = await hear(provider)
     assert heard.text == "Paris" and heard.error is None and heard.finish is not None
+
+
+@pytest.mark.looptime
+async def test_comments_do_not_lengthen_the_time_to_the_first_token() -> None:
+    async def dripping() -> Any:
+        while True:
+            yield b": OPENROUTER PROCESSING\n\n"
+            await asyncio.sleep(1)
+
+    request = CompletionRequest(REQUEST.model_id, REQUEST.messages, 10, timeout_s=600)
+    began, limits = asyncio.get_running_loop().time(), ReadLimits(first_s=20)
+    heard = await hear(provider_of(lambda _: httpx.Response(200, headers=SSE, content=dripping()), limits), request)
+    assert isinstance(heard.error, ProviderTimeout)
+    assert asyncio.get_running_loop().time() - began == pytest.approx(20, abs=0.1)

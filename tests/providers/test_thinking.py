@@ -48,3 +48,9 @@ def test_a_half_that_stays_alone_can_still_be_encoded() -> None:
     joiner = SurrogateJoiner()
     text = joiner.feed("a\ud83d") + joiner.feed("b \ude42") + joiner.feed("\ud83d") + joiner.finish()
     assert text.encode() and text.replace("\ufffd", "") == "ab "
+
+
+def test_white_space_is_not_held_back_for_ever() -> None:
+    splitter = ThinkSplitter()
+    found = [part for _ in range(2000) for part in splitter.feed(" ")]
+    assert len(found) > 900 and len("".join(part.text for part in found)) == 2000

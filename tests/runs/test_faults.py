@@ -83,7 +83,7 @@ ENDS = {
     "stall-in-text": End(TRUNCATED, "provider_timeout", "sent nothing more in the time it had", HALF),
     "endless": End(TRUNCATED, "provider_malformed", "sent more text than any answer may have", f"{HALF} and on"),
     "empty": End(EMPTY, "empty_answer", "sent an empty answer"),
-    "length": End(CUT_OFF, "", "", HALF),
+    "length": End(CUT_OFF, "", "Stopped at its", HALF),
     "only-reasoning": End(EMPTY, "empty_answer", "before it wrote any visible text"),
     "filtered": End(REFUSED, "provider_refused", "a content filter ended the reply", HALF),
 }
@@ -184,7 +184,8 @@ def assert_told(record: RunRecord, end: End) -> None:
 
 def assert_shown(run: Run, person: User, end: End) -> None:
     page = page_of(run, person)
-    assert escape(end.words) in page
+    note = page.partition('id="note-C"')[2].partition("</div>")[0]
+    assert escape(end.words) in note
     assert end.text in page
 
 
