@@ -22,15 +22,26 @@
     counter.textContent = over > 0 ? `${over.toLocaleString("en")} characters too many` : `${box.value.length.toLocaleString("en")} of ${limit.toLocaleString("en")} characters`;
     counter.classList.toggle("field__error", over > 0);
   }
+  // A question that a member has no room for is said before it is sent; rather too many tokens are counted than too few.
+  function room() {
+    const warning = document.querySelector("[data-room]");
+    if (!warning) return;
+    const tokens = Math.ceil(box.value.length / 3);
+    warning.hidden = tokens <= Number(warning.dataset.room);
+    warning.querySelector("[data-room-needed]").textContent = tokens.toLocaleString("en").replaceAll(",", "\u202f");
+  }
+  document.addEventListener("htmx:afterSettle", room);
   function changed() {
     grow();
     count();
+    room();
     store.write(box.value.length <= limit ? box.value : "");
   }
 
   if (!box.value && !form.dataset.prefilled) box.value = store.read();
   grow();
   count();
+  room();
   box.addEventListener("input", changed);
   box.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.isComposing) { event.preventDefault(); form.requestSubmit(send); }

@@ -15,16 +15,18 @@
   const bar = document.querySelector("[data-live-status]");
   const words = bar.querySelector("[data-live-text]");
   const retry = bar.querySelector("[data-live-retry]");
+  const signIn = bar.querySelector("[data-live-sign-in]");
   let wrapper = null, current = null, failures = 0, lost = false, wantSnapshot = false;
   let heardAt = Date.now(), openedAt = 0, received = 0, poller = 0, countdown = 0, hide = 0, etag = "";
 
   // --- what the reader is told ---------------------------------------------------------------------------------------
-  function say(text, { tone = "", button = false, forMs = 0 } = {}) {
+  function say(text, { tone = "", button = false, signedOut = false, forMs = 0 } = {}) {
     clearInterval(countdown);
     clearTimeout(hide);
     words.textContent = text;
     bar.dataset.tone = tone;
     retry.hidden = !button;
+    signIn.hidden = !signedOut;
     bar.hidden = false;
     if (forMs) hide = setTimeout(quiet, forMs);
   }
@@ -37,6 +39,17 @@
     say(text(seconds), { button: true });
     const until = Date.now() + seconds * 1000;
     countdown = setInterval(() => { words.textContent = text(Math.max(0, Math.ceil((until - Date.now()) / 1000))); }, 500);
+  }
+
+  // What came while the connection was gone comes with the first frame; how much it was is said once it is there.
+  const shown = () => [...document.querySelectorAll("[data-follow] > .prose")].reduce((sum, one) => sum + one.textContent.length, 0);
+  function sayCaughtUp() {
+    say("Connected again.", { tone: "ok", forMs: 3000 });
+    const before = shown();
+    document.addEventListener("fusion:after-frame", () => {
+      const came = shown() - before;
+      if (bar.dataset.tone === "ok" && came > 0) say(`Caught up: ${came.toLocaleString("en")} characters came meanwhile.`, { tone: "ok", forMs: 3000 });
+    }, { once: true });
   }
 
   // --- the socket ----------------------------------------------------------------------------------------------------
@@ -74,7 +87,7 @@
     const mine = current;
     setTimeout(() => { if (current === mine && mine.readyState === WebSocket.OPEN) failures = 0; }, STABLE_MS);
     stopPolling();
-    if (lost) say("Caught up.", { tone: "ok", forMs: 3000 }); else quiet();
+    if (lost) sayCaughtUp(); else quiet();
     lost = false;
   });
   document.addEventListener("htmx:wsClose", (event) => {
@@ -82,7 +95,7 @@
     if (closed.target !== current) return;
     wrapper ??= event.detail.socketWrapper;
     const text = FINAL_WORDS[closed.code];
-    if (text) { stopPolling(); say(text, { tone: "bad" }); }
+    if (text) { stopPolling(); say(text, { tone: "bad", signedOut: closed.code === 4401 }); }
   });
   document.addEventListener("htmx:wsBeforeMessage", (event) => {
     const { message, socketWrapper } = event.detail;
@@ -125,7 +138,7 @@
     if (!live || document.hidden) return;
     try {
       const answer = await fetch(`${live.dataset.poll}?after=${encodeURIComponent(token())}`, { headers: etag ? { "If-None-Match": etag } : {}, redirect: "error" });
-      if ([401, 403, 404].includes(answer.status)) { stopPolling(); say(FINAL_WORDS[4000 + answer.status], { tone: "bad" }); return; }
+      if ([401, 403, 404].includes(answer.status)) { stopPolling(); say(FINAL_WORDS[4000 + answer.status], { tone: "bad", signedOut: answer.status === 401 }); return; }
       etag = answer.headers.get("ETag") ?? "";
       const html = answer.status === 200 ? await answer.text() : "";
       if (!html || !poller) return;

@@ -144,6 +144,23 @@ def test_a_pool_whose_model_is_gone_is_refused_with_its_name(alice: User) -> Non
     assert response.status_code == 422 and "gone:model-x" in _text(response)
 
 
+def test_a_pool_that_cannot_be_asked_says_so_before_anything_is_sent(alice: User) -> None:
+    pool = make_pool(alice)
+    assert pool.current is not None
+    pool.current.members.filter(position=0).update(ref="gone:model-x")
+    text = _text(client_of(alice).get(f"/?pool={pool.public_id}"))
+    assert 'id="ask-problem"' in text and "This pool names what cannot be asked here: “gone:model-x”." in text
+    assert f'<a href="/pools/{pool.public_id}">Open the pool</a>' in text
+    fine = make_pool(alice)
+    assert 'id="ask-problem"' not in _text(client_of(alice).get(f"/?pool={fine.public_id}"))
+
+
+def test_the_plan_knows_which_member_has_the_least_room(alice: User) -> None:
+    pool = make_pool(alice)
+    text = _text(client_of(alice).get(f"/?pool={pool.public_id}"))
+    assert 'data-room="32000" hidden' in text and "more than B (Simulated · Terse) takes, which is 32\u202f000." in text
+
+
 def test_edit_and_ask_starts_with_the_old_question_pool_and_mode(alice: User) -> None:
     make_pool(alice, name="A first one")
     pool = make_pool(alice, name="Z other", mode="merge")

@@ -235,9 +235,20 @@ async def test_a_missed_quorum_names_what_the_pool_wants_and_asking_again_mends_
     notice = page.notice("Too few answers to judge")
     assert "Only 2 of 3 members answered; this pool wants 3. C (Simulated · Bold): Bold is overloaded" in notice
     assert page.text.count("this pool wants 3") == 1 and page.button("act-elsewhere") is not None
+    anyway = page.button("act-judge")
+    assert anyway is not None and "Judge anyway (2 answers)" in _words(anyway)
     first = live_run(run)
     await desk.press(run, "act-resume")
     assert (await ended(run, after=first)).state is RunState.DONE
+
+
+async def test_a_missed_quorum_can_be_judged_anyway(desk: Desk) -> None:
+    rules = {"quorum": 3, "on_quorum_missed": "stop"}
+    run, _, _ = await desk.ended("careful", "terse", "bold!wrong-key", **rules)
+    first = live_run(run)
+    await desk.press(run, "act-judge")
+    record = await ended(run, after=first)
+    assert record.state is RunState.DONE and record.answers["C"].attempt == 1
 
 
 async def test_a_missed_quorum_that_is_judged_all_the_same_is_labelled(desk: Desk) -> None:
@@ -339,9 +350,10 @@ async def test_a_run_stopped_in_its_answers_keeps_them_and_can_be_taken_up_or_di
     await desk.press(run, "act-stop")
     record, page = await ended(run), await desk.see(run)
     assert record.state is RunState.CANCELLED
-    assert "2 complete answers of 3 and 1 text that was begun kept." in page.notice("Stopped")
-    resume = page.button("act-resume")
+    assert "2 of 3 answers are complete, and 1 that was begun is kept too." in page.notice("Stopped")
+    resume, judge = page.button("act-resume"), page.button("act-judge")
     assert resume is not None and resume.text_content() == "Run what is missing"
+    assert judge is not None and "Judge what we have (2 answers)" in _words(judge)
     await desk.press(run, "act-discard")
     assert (await desk.see(run)).status == 404
 
@@ -352,7 +364,7 @@ async def test_a_run_stopped_in_judging_asks_only_for_a_verdict_when_taken_up(de
     await desk.press(run, "act-stop")
     await ended(run)
     page = await desk.see(run)
-    assert "while the judge was at work. 2 complete answers of 2 kept." in page.notice("Stopped")
+    assert "while the judge was at work. 2 of 2 answers are complete and kept." in page.notice("Stopped")
     resume = page.button("act-resume")
     assert resume is not None and resume.text_content() == "Judge these answers"
 
@@ -374,7 +386,8 @@ async def test_a_server_that_goes_down_leaves_what_was_answered_and_only_the_res
     await desk.reached(run, lambda record: record.answers["A"].state.is_final and record.answers["B"].text)
     await desk.worker.stop()
     page = await desk.see(run)
-    assert "kept" in page.notice("Interrupted") and "The server stopped in mid-answer." in page.text
+    assert "1 of 2 answers is complete, and 1 that was begun is kept too." in page.notice("Interrupted")
+    assert "The server stopped in mid-answer." in page.text
     await desk.worker.start()
     first = live_run(run)
     await desk.press(run, "act-resume")
@@ -431,7 +444,7 @@ async def test_a_judge_that_chooses_none_is_believed_and_nothing_is_merged(
 ) -> None:
     _, record, page = await desk.ended("careful", "terse", mode="merge", judge=f"arbiter!{problem}")
     assert record.state is RunState.UNJUDGED and record.final.final is None
-    assert "Why says" in page.notice(title)
+    assert "“Why” says what" in page.notice(title)
     assert "Judged by Simulated · Arbiter." in page.text and page.button("act-elsewhere") is not None
 
 

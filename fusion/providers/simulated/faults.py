@@ -137,7 +137,10 @@ def with_fault(model_id: str, fault: str) -> str:
 
 
 class Passing:
-    """Counts the requests of each purpose that failed, for faults that pass; remembers the latest purposes only."""
+    """Counts the requests of each purpose that failed, for faults that pass; remembers the latest purposes only.
+
+    A request does not say which run it belongs to, so two runs of the same question at the same time share a count.
+    """
 
     def __init__(self) -> None:
         self._failed: dict[str, int] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from fusion.engine.types import AnswerState
+from fusion.engine.types import AnswerState, RunState
 from fusion.live.record import AnswerRecord, RunRecord
 from fusion.web.shown.words import ANSWER_WORDS, SILENT, Word, advice, seconds
 
@@ -85,7 +85,7 @@ def column_head(record: RunRecord, column: AnswerRecord) -> ColumnHead:
         late=record.is_unjudged(column.letter),
         in_final=final is not None and final.letter == column.letter,
         has_text=bool(column.text) and column.state.is_final,
-        can_stop=not column.state.is_final and not record.is_final,
+        can_stop=not column.state.is_final and record.state is RunState.RUNNING,
         can_retry=_can_retry(record, column),
     )
 
@@ -174,7 +174,10 @@ def _quiet(_: RunRecord, column: AnswerRecord) -> ColumnNote:
 
 
 def _waiting(record: RunRecord, column: AnswerRecord) -> ColumnNote:
-    return ColumnNote(column.letter, "pending", "Not asked." if record.is_final else "Will be asked in a moment.")
+    if record.is_final:
+        return ColumnNote(column.letter, "pending", "Not asked.")
+    when = "in a moment" if record.queue_ahead is None else "once the run starts"
+    return ColumnNote(column.letter, "pending", f"Will be asked {when}.")
 
 
 def _asked(_: RunRecord, column: AnswerRecord) -> ColumnNote:

@@ -163,7 +163,10 @@ def _ending(record: RunRecord) -> Iterator[Notice]:
     if record.state is RunState.UNJUDGED and failure is not None:
         title, tone = _UNJUDGED.get(failure.code, (title, tone))
     if title:
-        text = failure.message if failure is not None else _ending_text(record)
+        if failure is None or record.state is RunState.INTERRUPTED:
+            text = _ending_text(record)  # says more than the failure of a run that was interrupted
+        else:
+            text = failure.message
         yield Notice(tone, title, text, advice(failure) or _HINTS.get(record.state, ""))
 
 
@@ -192,7 +195,7 @@ def _ending_text(record: RunRecord) -> str:
         case RunState.CANCELLED:
             return _stopped(record)
         case RunState.INTERRUPTED:
-            return f"The server stopped in mid-run. {_kept(record)}"
+            return f"The server stopped in mid-run. {_kept(record)} Nothing finished is asked again."
         case RunState.ANSWERED:
             return "The members have answered; no judge was asked."
     return _kept(record)
@@ -217,12 +220,13 @@ def _kept(record: RunRecord) -> str:
     columns = record.answers.values()
     usable = sum(column.state.is_usable for column in columns)
     begun = sum(bool(column.text) and not column.state.is_usable for column in columns)
-    kept = f"{plural(usable, 'complete answer')} of {len(columns)}"
-    return (
-        f"{kept} and {plural(begun, 'text that was begun', 'texts that were begun')} kept."
-        if begun
-        else f"{kept} kept."
-    )
+    complete = f"{usable} of {len(columns)} answers {'is' if usable == 1 else 'are'} complete" if usable else ""
+    also = f"{begun} that {'was' if begun == 1 else 'were'} begun {'is' if begun == 1 else 'are'} kept"
+    if complete and begun:
+        return f"{complete}, and {also} too."
+    if complete:
+        return f"{complete} and kept."
+    return f"No answer is complete, but {also}." if begun else "No answer had come by then."
 
 
 def _all_failed(record: RunRecord) -> Iterator[Notice]:

@@ -65,8 +65,8 @@ _ADVICE: Final[Mapping[str, str]] = {
     "provider_bug": "Not your doing. Tell whoever runs this installation; its log names the place.",
     "internal_error": "Not your doing. Tell whoever runs this installation; its log names the place.",
     "empty_answer": "Ask this member again, or allow it more tokens in the pool.",
-    "none_acceptable": "Why says what is wrong with each. Ask in other words, or ask a stronger pool.",
-    "cannot_judge": "Why says what could not be told. Ask another judge, or read the answers yourself.",
+    "none_acceptable": "“Why” says what is wrong with each. Ask in other words, or ask a stronger pool.",
+    "cannot_judge": "“Why” says what could not be told. Ask another judge, or read the answers yourself.",
     "no_verdict": "The answers are complete. Ask for a verdict again, or read them yourself.",
 }
 

@@ -10,11 +10,13 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from fusion.errors import PoolUnusable
 from fusion.live.record import EndpointFacts
-from fusion.models import Pool, Run, User
+from fusion.models import Pool, PoolVersion, Run, User
 from fusion.models.pool import Mode
 from fusion.runs import catalogue
 from fusion.runs.examples import bundled_questions
+from fusion.runs.plan import check_usable
 from fusion.runs.pools import CallPlan, planned_calls, spec_of
 from fusion.runs.selectors import recent_runs, visible_pools
 from fusion.web.forms.runs import RunForm, new_key
@@ -24,8 +26,20 @@ RECENT = 8
 
 
 @dataclass(frozen=True, slots=True)
+class Tightest:
+    """The member that takes the shortest question, in tokens of its context."""
+
+    letter: str
+    name: str
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class PoolOption:
-    """One pool of the picker with everything that its run will call."""
+    """One pool of the picker with everything that its run will call.
+
+    `problem`: why it cannot be asked as it stands. `tightest`: the member with the least room for a question.
+    """
 
     public_id: str
     name: str
@@ -36,6 +50,8 @@ class PoolOption:
     writer: EndpointFacts | None
     calls: CallPlan
     simulated: bool
+    problem: str
+    tightest: Tightest | None
 
 
 @signed_in
@@ -137,7 +153,28 @@ def pool_option(pool: Pool | None, mode: str) -> PoolOption | None:
         writer=writer,
         calls=calls,
         simulated=any(known.simulated for known in facts),
+        problem=_problem(version),
+        tightest=_tightest(members),
     )
+
+
+def _problem(version: PoolVersion) -> str:
+    try:
+        check_usable(version)
+    except PoolUnusable as exc:
+        return exc.message
+    return ""
+
+
+def _tightest(members: tuple[tuple[str, EndpointFacts], ...]) -> Tightest | None:
+    """None while no member's context is known."""
+    known = [(letter, catalogue.entry(facts.ref)) for letter, facts in members]
+    sized = [
+        Tightest(letter, found.name, found.context_tokens)
+        for letter, found in known
+        if found is not None and found.context_tokens is not None
+    ]
+    return min(sized, key=lambda one: one.tokens, default=None)
 
 
 def _facts(ref: str) -> EndpointFacts:

@@ -1,0 +1,323 @@
+"""Every state of a run in a real browser: its words are there, nothing overlaps, nothing scrolls sideways.
+
+Set SCREENSHOTS to a directory to get a picture of each state: wide and on a phone, in light and in dark.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from playwright.sync_api import BrowserContext, Error, Page, sync_playwright
+
+from tests.processes import Served, manage, served
+from tests.web.test_run_browser import Cable
+
+pytestmark = pytest.mark.browser
+
+PATIENCE_MS = 40_000
+SHOTS = os.environ.get("SCREENSHOTS", "")
+PEOPLE = """
+import json
+from datetime import timedelta
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
+from django.utils import timezone
+from fusion.models import Answer, Run, RunExecution, WorkerLease
+from fusion.providers.simulated import QUESTIONS
+from fusion.runs.services import start_run
+from tests.factories import MemberSpec, make_pool, make_user
+def session_of(user):
+    session = SessionStore()
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.save()
+    return session.session_key
+alice, bob = make_user("alice"), make_user("bob")
+questions = {known.slug: known.prompt for known in QUESTIONS}
+runs = {}
+for name, state in json.loads(%r).items():
+    members = tuple(MemberSpec("sim:" + ref, timeout_s=state["timeout_s"]) for ref in state["members"])
+    rules = {key: "sim:" + ref for key, ref in state["models"].items()}
+    fallbacks = tuple("sim:" + ref for ref in state["fallbacks"])
+    pool = make_pool(alice, name=name, members=members, fallback_judges=fallbacks, **rules, **state["rules"])
+    question = questions[state["question"]]
+    run = start_run(author=alice, pool=pool, prompt=question, mode=state["mode"], idempotency_key=name)
+    runs[name] = str(run.public_id)
+make_pool(alice, name="slow", members=(MemberSpec("sim:careful!slow"), MemberSpec("sim:bold!slow")))
+elsewhere = WorkerLease.objects.create(name="elsewhere", expires_at=timezone.now() + timedelta(hours=1))
+waiting = Run.objects.filter(idempotency_key="queued")
+waiting.update(worker=elsewhere, created_at=timezone.now() - timedelta(minutes=1))
+RunExecution.objects.filter(run__in=waiting).update(created_at=timezone.now() - timedelta(minutes=1))
+gone = Run.objects.filter(idempotency_key="interrupted")
+gone.update(state="running", started_at=timezone.now())
+Answer.objects.filter(run__in=gone, letter="A").update(state="done", text="All of the **first** answer.")
+Answer.objects.filter(run__in=gone, letter="B").update(state="streaming", text="Half of the second")
+print(json.dumps([session_of(alice), session_of(bob), runs]))
+"""
+
+
+@dataclass(frozen=True)
+class State:
+    """How to reach a state, and words that its page must show. `press`: buttons, each once its page is `ready`."""
+
+    words: str
+    members: tuple[str, ...] = ("careful", "terse", "bold")
+    models: dict[str, str] = field(default_factory=dict)
+    fallbacks: tuple[str, ...] = ()
+    rules: dict[str, Any] = field(default_factory=dict)
+    mode: str = "best-of"
+    timeout_s: int = 1800
+    ready: str = ""
+    press: tuple[str, ...] = ()
+    stays: bool = False
+    question: str = "logic-puzzle"
+
+
+STALLED = ("careful", "terse", "bold!stall")
+LONG = {"grace_s": 1800}
+STATES = {
+    "thinking": State(
+        "Thinking. The visible answer follows.",
+        ("careful!thinking", "terse!thinking"),
+        press=("button[form=run-again]",),  # it may be over by now
+        stays=True,
+    ),
+    "silent": State("Silent for more than 2 s", STALLED, rules=LONG, stays=True),
+    "stragglers": State("Judge starts in", STALLED, rules=LONG, stays=True),
+    "waiting-for-all": State("Waiting for every answer", STALLED, rules=LONG, press=("#act-wait",), stays=True),
+    "judging": State("is comparing 3 anonymised answers", models={"judge": "arbiter!stall"}, stays=True),
+    "writing": State("being written", models={"writer": "bold!stall"}, mode="merge", stays=True),
+    "queued": State("No server process has taken this run up yet.", stays=True),
+    "interrupted": State("The server stopped in mid-run."),
+    "partial-failure": State("2 of 3 answered, which is enough", ("careful", "terse", "bold!overloaded-twice")),
+    "quorum-missed": State(
+        "this pool wants 3",
+        ("careful", "terse", "bold!wrong-key"),
+        rules={"quorum": 3, "on_quorum_missed": "stop"},
+    ),
+    "judged-with-fewer": State(
+        "Fewer answers than this pool wants", ("careful", "terse", "bold!wrong-key"), rules={"quorum": 3}
+    ),
+    "single": State("Single answer, not judged", ("careful", "terse!no-credit", "bold!unreachable")),
+    "all-failed": State(
+        "Only whoever runs this installation can mend this",
+        ("careful!wrong-key", "terse!no-credit", "bold!wrong-key", "sceptic!defect"),
+    ),
+    "all-declined": State("Refused: A", ("careful!filtered", "terse!filtered")),
+    "answers-that-went-wrong": State(
+        "Stopped at", ("careful", "terse!refuse", "bold!length", "sceptic!cut", "careful!empty")
+    ),
+    "out-of-time": State("or allow it more time in the pool", ("careful", "terse!silent", "bold!stall"), timeout_s=6),
+    "stopped-in-answers": State(
+        "and 1 that was begun is kept too.",
+        STALLED,
+        rules=LONG,
+        ready=".run-grace:has-text('Judge')",
+        press=("#act-stop",),
+    ),
+    "stopped-in-judging": State(
+        "while the judge was at work", models={"judge": "arbiter!stall"}, ready=".judge", press=("#act-stop",)
+    ),
+    "stopped-in-writing": State(
+        "stopped while it was written",
+        models={"writer": "bold!stall"},
+        mode="merge",
+        ready="#doc-final p",
+        press=("#act-stop",),
+    ),
+    "fallback-judge": State("judged by a fallback", models={"judge": "arbiter!overloaded"}, fallbacks=("sceptic",)),
+    "no-verdict": State("No judge gave a verdict", models={"judge": "arbiter!wrong-key"}),
+    "anchor": State("The anchor's answer", models={"judge": "arbiter!wrong-key"}, rules={"on_judge_failure": "anchor"}),
+    "unreadable-verdict": State("that can be read", models={"judge": "arbiter!garble"}),
+    "none-good": State("The judge finds no answer good enough", models={"judge": "arbiter!none-acceptable"}),
+    "cannot-judge": State("The judge could not decide", models={"judge": "arbiter!cannot-judge"}),
+    "tie": State("could not separate", models={"judge": "arbiter!tie"}),
+    "not-merged": State("The merged answer could not be written", models={"writer": "bold!cut"}, mode="merge"),
+    "out-of-date": State(
+        "out of date: ",
+        ("careful", "terse", "bold!overloaded-twice"),
+        ready="#notice-retry-C",
+        press=("#notice-retry-C",),
+        question="research",  # what passes is counted by question
+    ),
+}
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+FITS = "document.documentElement.scrollWidth <= innerWidth"
+OVERLAPS = """() => {
+  const shown = [...document.querySelectorAll('#run :is(button, a.btn, .badge, .notice, h2, h3, .strip, .run-grace)')]
+    .filter((one) => one.checkVisibility() && !one.closest('.visually-hidden'));
+  const boxes = shown.map((one) => [one, one.getBoundingClientRect()]).filter(([, box]) => box.width && box.height);
+  const found = [], scroller = (one) => one.closest('.col__body, .final__body');
+  for (const [i, [a, at]] of boxes.entries()) for (const [b, bt] of boxes.slice(i + 1)) {
+    if (a.contains(b) || b.contains(a) || scroller(a) !== scroller(b)) continue;
+    const wide = Math.min(at.right, bt.right) - Math.max(at.left, bt.left);
+    const high = Math.min(at.bottom, bt.bottom) - Math.max(at.top, bt.top);
+    if (wide > 1 && high > 1) found.push(`${a.outerHTML.slice(0, 90)} × ${b.outerHTML.slice(0, 90)}`);
+  }
+  return found;
+}"""
+
+
+class Tour:
+    """A served installation on which each state of STATES is being reached."""
+
+    def __init__(self, server: Served, context: BrowserContext, newcomer: BrowserContext, runs: dict[str, str]) -> None:
+        self.server, self.context, self.newcomer, self.runs = server, context, newcomer, runs
+
+    def visitor(self) -> BrowserContext:
+        """A window of somebody who is not signed in."""
+        assert self.context.browser is not None
+        context = self.context.browser.new_context(reduced_motion="reduce")
+        context.set_default_timeout(PATIENCE_MS)
+        return context
+
+    def open(self, name: str) -> Page:
+        page = self.context.new_page()
+        page.set_viewport_size({"width": 1440, "height": 900})
+        page.goto(f"{self.server.url}/r/{self.runs[name]}")
+        return page
+
+
+@pytest.fixture(scope="module")
+def tour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tour]:
+    data_dir = tmp_path_factory.mktemp("states")
+    limits = ("PANEL", "JUDGE", "WRITER", "RUN")  # what stalls stays so for as long as a slow machine needs
+    variables = {f"FUSION_{limit}_TIMEOUT_S": "1800" for limit in limits}
+    variables |= {"FUSION_MAX_RUNS_PER_PERSON": "99", "FUSION_SILENCE_S": "2"}
+    assert manage(data_dir, "migrate", "--verbosity", "0").returncode == 0
+    asked = {name: state.__dict__ for name, state in STATES.items()}
+    made = manage(
+        data_dir, "shell", "--no-imports", "--command", PEOPLE.replace("%r", repr(json.dumps(asked))), **variables
+    )
+    assert made.returncode == 0, made.stderr
+    alice, bob, runs = json.loads(made.stdout.strip().splitlines()[-1])
+    with served(data_dir, **variables) as server, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium",
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        contexts = []
+        for session in (alice, bob):
+            context = browser.new_context(reduced_motion="reduce")
+            context.add_cookies([{"name": "fusion_session", "value": session, "url": server.url}])
+            context.set_default_timeout(PATIENCE_MS)
+            contexts.append(context)
+        yield Tour(server, contexts[0], contexts[1], runs)
+        browser.close()
+
+
+def _looked_at(page: Page, name: str) -> None:
+    """Wide and on a phone, light and dark: nothing scrolls sideways, nothing lies over something else."""
+    for width, height in ((1440, 900), (390, 844)):
+        page.set_viewport_size({"width": width, "height": height})
+        assert page.evaluate(FITS), f"{name} scrolls sideways at {width} px"
+        assert page.evaluate(OVERLAPS) == [], f"{name} at {width} px"
+        for scheme in SCHEMES if SHOTS else ():
+            page.emulate_media(color_scheme=scheme)
+            page.screenshot(path=str(Path(SHOTS) / f"{name}-{width}-{scheme}.png"), full_page=True)
+
+
+def _settled(page: Page, state: State) -> None:
+    """Until the state is there: its buttons pressed, its words shown, and the run over unless it stays."""
+    for button in state.press:
+        page.wait_for_selector(state.ready or button, state="visible")
+        page.click(button)
+    if not state.stays:
+        page.wait_for_selector("#live-seq", state="detached")
+    _until_words(page, state.words)
+
+
+def _until_words(page: Page, words: str) -> None:
+    deadline, text = time.monotonic() + PATIENCE_MS / 1000, ""
+    while words not in text:
+        assert time.monotonic() < deadline, f"{words!r} is not in {text[-3000:]}"
+        page.wait_for_timeout(100)
+        with contextlib.suppress(Error):  # the page is being loaded anew
+            text = " ".join(page.inner_text("main").split())
+
+
+def test_every_state_of_a_run_shows_its_words_and_fits_at_any_width(tour: Tour) -> None:
+    for name, state in STATES.items():
+        page = tour.open(name)
+        _settled(page, state)
+        _looked_at(page, name)
+        page.close()
+
+
+def test_a_question_that_a_member_has_no_room_for_is_said_before_it_is_sent(tour: Tour) -> None:
+    page = tour.newcomer.new_page()
+    page.goto(tour.server.url)
+    page.fill("textarea[name=prompt]", "word " * 100)
+    assert not page.is_visible("[data-room]")
+    page.fill("textarea[name=prompt]", "word " * 24_000)
+    page.wait_for_selector("[data-room]", state="visible")
+    assert "About 40\u202f000 tokens: more than" in page.inner_text("[data-room]")
+    page.fill("textarea[name=prompt]", "")
+    assert not page.is_visible("[data-room]")
+    page.close()
+
+
+def test_somebody_signed_out_while_watching_is_led_back_to_the_run(tour: Tour) -> None:
+    context = tour.visitor()
+    page = context.new_page()
+    page.goto(f"{tour.server.url}/accounts/login/?next=/r/{tour.runs['silent']}")
+    page.fill("input[name=login]", "alice@example.com")
+    page.fill("input[name=password]", "secret-pass-1")
+    page.click("main button[type=submit]")
+    page.wait_for_selector("#live-seq", state="attached")
+    kept = page.inner_text("#doc-A")
+    context.clear_cookies(name="fusion_session")
+    page.evaluate("dispatchEvent(new Event('online'))")
+    page.wait_for_selector("[data-live-status]:has-text('You are signed out.')")
+    assert page.inner_text("#doc-A") == kept != ""
+    page.click("#act-stop")
+    page.wait_for_selector("#toast:has-text('nothing on this page is lost')")
+    page.click("[data-live-sign-in]")
+    page.fill("input[name=login]", "alice@example.com")
+    page.fill("input[name=password]", "secret-pass-1")
+    page.click("main button[type=submit]")
+    page.wait_for_url(re.compile(tour.runs["silent"]))
+    context.close()
+
+
+def test_what_came_while_the_connection_was_lost_is_counted(tour: Tour) -> None:
+    page = tour.context.new_page()
+    cable = Cable(page)
+    page.goto(tour.server.url)
+    page.fill("textarea[name=prompt]", "Something that takes its time")
+    page.select_option("select[name=pool]", label="slow · 2 members · simulated")
+    page.click("[data-send]")
+    page.wait_for_selector("#doc-A > *", state="attached")
+    cable.pull()
+    page.wait_for_selector("[data-live-status]:has-text('Your run continues on the server')")
+    page.wait_for_timeout(1500)
+    cable.plug_in()
+    page.wait_for_selector("[data-live-status]:has-text('characters came meanwhile')")
+    page.click("#act-stop")
+    page.wait_for_selector("#live-seq", state="detached")
+    page.close()
+
+
+def test_a_first_visit_and_empty_lists_say_what_comes_here(tour: Tour) -> None:
+    pages = {
+        "/": "Or start with one of these",
+        "/history": "No runs yet",
+        "/r/3f0e8f4e-6a0b-4c45-9d0f-000000000001": "404",
+    }
+    for path, words in pages.items():
+        page = tour.newcomer.new_page()
+        page.goto(tour.server.url + path)
+        _until_words(page, words)
+        _looked_at(page, f"page{re.sub(r'[^a-z]+', '-', path)[:12]}")
+        page.close()
