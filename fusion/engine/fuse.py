@@ -123,6 +123,9 @@ class _Run:
         """What the debate left; None when a person stopped the run."""
         if self.plan.given_ruling is not None:
             return ledger_of(self.plan, self.answers, judgement)
+        left_out = [answer.letter for answer in self.answers if answer.letter in judgement.suspects]
+        if left_out:
+            self._degraded("left_out_of_debate", sentences.left_out_of_debate(self.plan, left_out))
         return await hold_debate(
             self.plan, self.answers, judgement, emit=self._emit, caller=self.caller, controls=self.controls
         )

@@ -82,6 +82,10 @@ def no_verdict(plan: Plan, failures: Sequence[JudgeFailed]) -> Failure:
     return Failure("no_verdict", f"No judge gave a verdict: {_judge_reasons(plan, failures)}.")
 
 
+def left_out_of_debate(plan: Plan, letters: Sequence[str]) -> str:
+    return f"{_members(plan, letters)} took no part in the debate: what was written there speaks to a judge."
+
+
 def ruling_failed(plan: Plan, failures: Sequence[JudgeFailed]) -> str:
     reasons = _judge_reasons(plan, failures) or "nobody could be asked"
     return f"No judge ruled on the debate: {reasons}. The answer is merged from the verdict before the debate instead."

@@ -349,6 +349,23 @@ async def test_a_reply_that_stays_unreadable_is_none() -> None:
     assert failure is not None and failure.code == "rebuttal_unreadable"
 
 
+@pytest.mark.parametrize(
+    ("reply", "message"),
+    [
+        (Reply((" ",)), "Model-B sent an empty reply."),
+        (
+            Reply(reasoning=("hm",), finish=FinishReason.LENGTH),
+            "Model-B used all its 1500 tokens before it wrote any visible text.",
+        ),
+    ],
+)
+async def test_an_empty_reply_is_none_and_says_why(reply: Reply, message: str) -> None:
+    run = await debated(debater(PARIS), [Reply((LYON,)), reply], debater(ALSO))
+    (failure,) = [event.failure for event in run.log.of(PositionEnded) if event.letter == "B"]
+    assert (run.positions("B"), failure and failure.message) == ([None], message)
+    assert len(run.members[1].requests) == 2
+
+
 async def test_stopping_a_member_in_a_round_ends_its_call_and_its_part() -> None:
     topics = {"Which city is it?": ("Paris", "Lyon", "Bern")}
     silent: list[Reply | ReplyFor] = [Reply((LYON,)), Reply(("{",), ttft=50)]
@@ -527,6 +544,7 @@ async def test_an_answer_that_tries_to_steer_the_judge_takes_no_part() -> None:
     topics = {"Which city is it?": ("Paris", "Lyon", "Bern")}
     run = await debated(debater(PARIS), debater(hostile), bern, judge=disputing("Seine", topics, right={}))
     assert run.log.of(RoundStarted)[0].letters == ("A", "C")
+    assert run.why["left_out_of_debate"].startswith("B (Model-B) took no part in the debate")
     assert "Lyon" not in run.ruling_requests[0].messages[1].content
 
 

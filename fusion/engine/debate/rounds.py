@@ -307,6 +307,12 @@ class _Rebuttal:
             deadline=self.ends_at,
         )
 
+    def _emptiness(self, result: CallResult) -> Failure:
+        name, limit = self.brief.member.endpoint.name, self.debate.plan.limits.rebuttal_max_tokens
+        if result.finish is FinishReason.LENGTH:
+            return Failure("rebuttal_empty", f"{name} used all its {limit} tokens before it wrote any visible text.")
+        return Failure("rebuttal_empty", f"{name} sent an empty reply.")
+
     def _read(self, result: CallResult, *, path: str = "") -> tuple[Position | None, Failure | None] | Unreadable:
         """The position, or why there is none; Unreadable when the reply could be mended."""
         member = self.brief.member
@@ -315,7 +321,7 @@ class _Rebuttal:
         if result.status in ("refused", "failed"):
             return None, result.failure or _unreadable(member)
         if not result.text.strip():
-            return None, result.failure or Failure("rebuttal_empty", f"{member.endpoint.name} sent an empty reply.")
+            return None, result.failure or self._emptiness(result)
         if result.finish is FinishReason.LENGTH or len(result.text) > REPLY_MAX_CHARS:
             return Unreadable(("The reply was too long.",))
         read = read_rebuttal(result.text, finish=result.finish, shown=self.brief.shown)
