@@ -5,7 +5,9 @@ the answers that it finds in the prompt, decided by their content alone. Other w
 `status401`, `cut` (the connection ends without an end mark half-way), `hang` (never a byte), `mute` (empty answer),
 `cost` (says what it charged), `unique` (a judge that finds something in the loser alone, so that a merge has work),
 `none` (a judge that holds no answer to be acceptable), `mixed` (Markdown with lists, tables and code, four characters
-a token). A model called `broken-KIND` does what `tests.faults` says of that kind.
+a token). In a debate (`upstream_debate`): `disputes` (a judge that finds a contradiction), `yields` and `caves` (they
+concede, with a named error or without), `slowly` (rebuttals and rulings take 20 s). A model called `broken-KIND` does
+what `tests.faults` says of that kind.
 
 `GET /stats` tells how many streams are open, how many began and were closed early, and which models were asked.
 """
@@ -23,6 +25,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+from tests import upstream_debate
 from tests.faults import fault_of
 
 ANSWER = re.compile(r"<answer id=(\w+) n=(\w+)>\n(.*?)\n</answer n=\2>", re.S)
@@ -202,11 +205,11 @@ async def _write_stream(asked: dict[str, Any], behaviour: Behaviour, writer: asy
     if "hang" in behaviour.words:
         await asyncio.Event().wait()
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
-    pieces = _pieces(asked, behaviour)
+    pieces, rate = _pieces(asked, behaviour)
     loop = asyncio.get_running_loop()
     start = loop.time() + behaviour.ttft_s
     for number, piece in enumerate(pieces):
-        due = start + (number / behaviour.rate if behaviour.rate else 0.0)
+        due = start + (number / rate if rate else 0.0)
         if due > loop.time():
             await asyncio.sleep(due - loop.time())
         _send_event(writer, {"choices": [{"index": 0, "delta": {"content": piece}}]})
@@ -230,7 +233,24 @@ def _send_chunk(writer: asyncio.StreamWriter, data: bytes) -> None:
     writer.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
 
 
-def _pieces(asked: dict[str, Any], behaviour: Behaviour) -> list[str]:
+def _pieces(asked: dict[str, Any], behaviour: Behaviour) -> tuple[list[str], float]:
+    """What is said, piece by piece, and how many of them a second."""
+    argued = _argued(asked, behaviour.words)
+    if argued is not None and "slowly" in behaviour.words:
+        return _in_pieces(argued, 400), 20.0
+    if argued is not None:
+        return _in_pieces(argued, behaviour.tokens), behaviour.rate
+    return _answer_pieces(asked, behaviour), behaviour.rate
+
+
+def _argued(asked: dict[str, Any], words: frozenset[str]) -> str | None:
+    """What is said in a debate; None for every other request."""
+    if upstream_debate.is_rebuttal(asked):
+        return upstream_debate.rebuttal(asked, words)
+    return upstream_debate.ruling(asked) if "judge" in words and upstream_debate.is_ruling(asked) else None
+
+
+def _answer_pieces(asked: dict[str, Any], behaviour: Behaviour) -> list[str]:
     if "mute" in behaviour.words:
         return []
     if "judge" in behaviour.words:
@@ -253,9 +273,9 @@ def _in_pieces(text: str, count: int) -> list[str]:
     return [text[start:end] for start, end in pairwise(ends)]
 
 
-def _verdict(asked: dict[str, Any], words: frozenset[str] = frozenset()) -> str:
+def _verdict(asked: dict[str, Any], words: frozenset[str]) -> str:
     """A consistent verdict by content alone: the answer whose text sorts first wins, unless none is good enough."""
-    finds_unique, rejects = "unique" in words, "none" in words
+    rejects = "none" in words
     prompt = "\n".join(message["content"] for message in asked["messages"] if message["role"] == "user")
     answers = {label: text for label, _, text in ANSWER.findall(prompt)}
     ranked = sorted(answers, key=lambda label: (answers[label], label))
@@ -276,9 +296,9 @@ def _verdict(asked: dict[str, Any], words: frozenset[str] = frozenset()) -> str:
                 for place, label in enumerate(ranked)
             ],
             "consensus": [],
-            "contradictions": [],
+            "contradictions": upstream_debate.contradictions(ranked) if "disputes" in words else [],
             "partial_coverage": [],
-            "unique": [unique] if finds_unique and ranked else [],
+            "unique": [unique] if "unique" in words and ranked else [],
             "blind_spots": ["None looked at costs."],
             "ranking": [[label] for label in ranked],
             "verdict": "none_acceptable" if rejects else "winner" if ranked else "cannot_judge",

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from fusion.engine import events as ev
+from fusion.engine.disputes import Ruling
 from fusion.engine.types import (
     Answer,
     AnswerState,
@@ -20,10 +21,13 @@ from fusion.engine.types import (
     FinalKind,
     Judgement,
     Mode,
+    Role,
     RunState,
     Trim,
     Usage,
 )
+from fusion.live import debate
+from fusion.live.debate import DebateRecord
 
 CHARS_PER_TOKEN = 3.0  # of a model that nothing is known of; rather too many tokens than too few
 
@@ -42,12 +46,13 @@ class EndpointFacts:
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """One upstream request for the receipt: `ended` is None while it is under way."""
+    """One upstream request for the receipt: `ended` is None while it is under way. `round`: of a rebuttal, else 0."""
 
     started: ev.CallStarted
     endpoint: EndpointFacts
     ended: ev.CallEnded | None = None
     cost_source: str = ""
+    round: int = 0
 
 
 @dataclass(slots=True)
@@ -78,8 +83,8 @@ class AnswerRecord:
 
 
 @dataclass(slots=True)
-class JudgeRecord:
-    """The judging stage. `text` is the raw reply so far: never shown as it is."""
+class SittingRecord:
+    """A judge at work. `text` is the raw reply so far: never shown as it is."""
 
     endpoint: EndpointFacts | None = None
     attempt: int = 0
@@ -93,7 +98,24 @@ class JudgeRecord:
     started_at_ms: int | None = None
     ended_at_ms: int | None = None
     failures: list[ev.JudgeFailed] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class JudgeRecord(SittingRecord):
+    """The judging stage."""
+
     judgement: Judgement | None = None
+
+
+@dataclass(slots=True)
+class RulingRecord(SittingRecord):
+    """The judge's second sitting, on a debate."""
+
+    ruling: Ruling | None = None
+
+    def taken_up(self) -> RulingRecord:
+        """What a later execution goes on from: a ruling that is there, or nothing."""
+        return RulingRecord() if self.ruling is None else replace(self, failures=list(self.failures))
 
 
 @dataclass(slots=True)
@@ -176,6 +198,8 @@ class RunRecord:
     waiting_for_all: bool = False
     panel_closed: ev.PanelClosed | None = None
     judge: JudgeRecord = field(default_factory=JudgeRecord)
+    debate: DebateRecord = field(default_factory=DebateRecord)
+    ruling: RulingRecord = field(default_factory=RulingRecord)
     final: FinalRecord = field(default_factory=FinalRecord)
     finals: tuple[FinalMark, ...] = ()
     attempted: Attempted | None = None
@@ -221,10 +245,15 @@ def _run_started(record: RunRecord, _: ev.RunStarted, __: int) -> None:
 
 
 def _call_started(record: RunRecord, event: ev.CallStarted, _: int) -> None:
-    record.calls[event.call_id] = CallRecord(event, record.facts(event.ref))
+    record.calls[event.call_id] = CallRecord(event, record.facts(event.ref), round=round_of(record, event))
     answer = record.answers.get(event.letter or "")
     if answer is not None and answer.state is AnswerState.RETRYING:
         answer.state, answer.retry = AnswerState.ASKED, None
+
+
+def round_of(record: RunRecord, event: ev.CallStarted) -> int:
+    """The round of a debate that a call which starts now belongs to; 0 for none."""
+    return record.debate.at_round if event.role is Role.REBUTTAL else 0
 
 
 def _call_ended(record: RunRecord, event: ev.CallEnded, _: int) -> None:
@@ -232,7 +261,7 @@ def _call_ended(record: RunRecord, event: ev.CallEnded, _: int) -> None:
     source = ""
     if event.cost_nanos is not None:
         source = "upstream" if event.usage is not None and event.usage.cost_nanos is not None else "price"
-    record.calls[event.call_id] = CallRecord(begun.started, begun.endpoint, event, source)
+    record.calls[event.call_id] = replace(begun, ended=event, cost_source=source)
 
 
 def _answer_asked(record: RunRecord, event: ev.AnswerAsked, at_ms: int) -> None:
@@ -309,8 +338,12 @@ def _degraded(record: RunRecord, event: ev.Degraded, _: int) -> None:
         record.degraded.append(event)
 
 
+def _sitting(record: RunRecord, *, ruling: bool) -> SittingRecord:
+    return record.ruling if ruling else record.judge
+
+
 def _judge_started(record: RunRecord, event: ev.JudgeStarted, at_ms: int) -> None:
-    judge = record.judge
+    judge = _sitting(record, ruling=event.ruling)
     judge.endpoint, judge.attempt, judge.reask = record.facts(event.ref), event.attempt, event.reask
     judge.order, judge.labels, judge.trims = event.order, dict(event.labels), event.trims
     judge.text, judge.winner_only, judge.masked = "", event.winner_only, event.masked
@@ -319,11 +352,11 @@ def _judge_started(record: RunRecord, event: ev.JudgeStarted, at_ms: int) -> Non
 
 
 def _judge_grew(record: RunRecord, event: ev.JudgeGrew, _: int) -> None:
-    record.judge.text += event.text
+    _sitting(record, ruling=record.ruling.endpoint is not None).text += event.text
 
 
 def _judge_failed(record: RunRecord, event: ev.JudgeFailed, _: int) -> None:
-    record.judge.failures.append(event)
+    _sitting(record, ruling=event.ruling).failures.append(event)
 
 
 def _judge_ended(record: RunRecord, event: ev.JudgeEnded, at_ms: int) -> None:
@@ -333,6 +366,14 @@ def _judge_ended(record: RunRecord, event: ev.JudgeEnded, at_ms: int) -> None:
     judge.order, judge.labels = event.judgement.order, dict(event.judgement.labels)
     judge.trims, judge.text, judge.reask = event.judgement.trims, "", False
     judge.winner_only, judge.masked = False, ()
+
+
+def _ruling_ended(record: RunRecord, event: ev.RulingEnded, at_ms: int) -> None:
+    ruling = record.ruling
+    ruling.ruling, ruling.ended_at_ms = event.ruling, at_ms
+    ruling.endpoint, ruling.attempt = record.facts(event.ruling.judge), event.ruling.attempt
+    ruling.order, ruling.labels = event.ruling.order, dict(event.ruling.labels)
+    ruling.trims, ruling.text, ruling.reask = event.ruling.trims, "", False
 
 
 def _final_started(record: RunRecord, event: ev.FinalStarted, at_ms: int) -> None:
@@ -402,7 +443,8 @@ def _is_out_of_date(record: RunRecord, mark: FinalMark) -> bool:
 def _run_ended(record: RunRecord, event: ev.RunEnded, _: int) -> None:
     """Nothing is under way any more: what was cut off by the process is called so, half a reply or final is no text."""
     record.state, record.failure, record.grace = event.state, event.failure, None
-    record.judge.text = ""
+    record.judge.text = record.ruling.text = ""
+    record.debate.end()
     if record.final.final is None:
         record.final = FinalRecord()
     for column in record.answers.values():
@@ -428,6 +470,13 @@ _APPLY: dict[type, Callable[[RunRecord, Any, int], None]] = {
     ev.JudgeGrew: _judge_grew,
     ev.JudgeFailed: _judge_failed,
     ev.JudgeEnded: _judge_ended,
+    ev.DebateStarted: lambda record, event, _: debate.start_debate(record.debate, event),
+    ev.RoundStarted: lambda record, event, _: debate.start_round(record.debate, event),
+    ev.PositionGrew: lambda record, event, _: debate.grow_position(record.debate, event),
+    ev.PositionEnded: lambda record, event, _: debate.end_position(record.debate, event),
+    ev.RoundEnded: lambda record, event, _: debate.end_round(record.debate, event),
+    ev.DebateEnded: lambda record, event, _: debate.end_debate(record.debate, event),
+    ev.RulingEnded: _ruling_ended,
     ev.FinalStarted: _final_started,
     ev.FinalGrew: _final_grew,
     ev.FinalEnded: _final_ended,

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 
 MEMBERS_MAX = 8
 FALLBACK_JUDGES_MAX = 2
+DEBATE_ROUNDS_MAX = 3
 
 
 class Mode(models.TextChoices):
     BEST_OF = "best-of", "Best-of"
     MERGE = "merge", "Merge"
+    DEBATE = "debate", "Debate"
 
 
 class RubricKey(models.TextChoices):
@@ -87,7 +89,8 @@ class PoolVersion(models.Model):
     """The frozen rules of a pool at one time; never updated, superseded by the next number.
 
     `judge`, `writer` and `fallback_judges` are refs (`connection:model-id`); an empty writer means the judge writes.
-    `anchor` is a member's position. `quorum` None means two thirds, at least two. Times are seconds.
+    `anchor` is a member's position. `debate_rounds` is how many rounds a debate may have. `quorum` None means two
+    thirds, at least two. Times are seconds.
     """
 
     class OnQuorumMissed(models.TextChoices):
@@ -113,6 +116,9 @@ class PoolVersion(models.Model):
     grace_s = models.PositiveSmallIntegerField(null=True, blank=True, validators=[MaxValueValidator(300)])
     panel_timeout_s = models.PositiveSmallIntegerField(
         null=True, blank=True, validators=[MinValueValidator(5), MaxValueValidator(3600)]
+    )
+    debate_rounds = models.PositiveSmallIntegerField(
+        default=1, validators=[MinValueValidator(1), MaxValueValidator(DEBATE_ROUNDS_MAX)]
     )
     on_quorum_missed = models.CharField(max_length=10, choices=OnQuorumMissed.choices, default=OnQuorumMissed.JUDGE)
     on_judge_failure = models.CharField(max_length=10, choices=OnJudgeFailure.choices, default=OnJudgeFailure.NONE)

@@ -134,7 +134,7 @@ def _outcome_so_far(run: Run) -> tuple[RunState, Failure | None]:
         return RunState.INTERRUPTED, INTERRUPTED
     if final.kind == FinalKind.SINGLE:
         return RunState.SINGLE, None
-    stopped = final.kind == FinalKind.MERGED and final.truncated
+    stopped = final.kind in (FinalKind.MERGED, FinalKind.RULED) and final.truncated
     return (RunState.CANCELLED if stopped else RunState.DONE), None
 
 

@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from fusion.engine.disputes import Ruling
 from fusion.engine.types import AnswerState, Failure, Final, FinishReason, Judgement, Usage
+from fusion.live.debate import CellRecord, RoundRecord
 from fusion.live.record import AnswerRecord, CallRecord, RunRecord
 from fusion.runs.costs import answer_cost_nanos, usd
 from fusion.runs.report import record_to_markdown
@@ -40,6 +42,7 @@ def record_to_json(record: RunRecord) -> Json:
         "pool": record.pool_name,
         "final": _final(record.final.final),
         "verdict": _verdict(record.judge.judgement),
+        "debate": _debate(record),
         "answers": [_answer(record, answer) for answer in record.answers.values()],
         "calls": [_call(call) for call in record.calls.values()],
         "degraded": [{"code": note.code, "message": note.message} for note in record.degraded],
@@ -79,6 +82,7 @@ def _one_of_several(record: RunRecord) -> Json:
         "picked_by": mark.picked_by or None,
         "final": _final(record.final.final),
         "verdict": _verdict(record.judge.judgement) if not mark.picked_by else None,
+        "debate": _debate(record) if not mark.picked_by else None,
         "degraded": [{"code": note.code, "message": note.message} for note in record.degraded],
     }
 
@@ -131,6 +135,53 @@ def _verdict(judgement: Judgement | None) -> Json | None:
     }
 
 
+def _debate(record: RunRecord) -> Json | None:
+    """A debate with how it ended, null where none was held; labels and raw replies stay out."""
+    debate, ruling = record.debate, record.ruling.ruling
+    if not debate.disputes and debate.reason is None:
+        return None
+    return {
+        "disputes": [asdict(dispute) for dispute in debate.disputes or debate.ledger],
+        "rounds": [_round(one) for one in debate.rounds],
+        "stop": None if debate.reason is None else debate.reason.value,
+        "ruling": None if ruling is None else _ruling(ruling),
+    }
+
+
+def _round(one: RoundRecord) -> Json:
+    """`disputes`: as they stand after the round; null, like `agreement`, while it is under way."""
+    return {
+        "number": one.number,
+        "positions": [_position(cell) for cell in one.cells],
+        "disputes": [asdict(dispute) for dispute in one.disputes] if one.ended else None,
+        "agreement": one.agreement,
+    }
+
+
+def _position(cell: CellRecord) -> Json:
+    position = cell.position
+    return {
+        "letter": cell.letter,
+        "state": "read" if position is not None else "unread" if cell.ended else "running",
+        "moves": [asdict(move) for move in position.moves] if position is not None else [],
+        "error": _failure(cell.failure),
+    }
+
+
+def _ruling(ruling: Ruling) -> Json:
+    return {
+        "judge": ruling.judge,
+        "attempt": ruling.attempt,
+        "order": list(ruling.order),
+        "parse_path": ruling.parse_path,
+        "rulings": [asdict(one) for one in ruling.rulings],
+        "base": ruling.base,
+        "confidence": ruling.confidence,
+        "rationale": ruling.rationale,
+        "trims": [asdict(trim) for trim in ruling.trims],
+    }
+
+
 def _answer(record: RunRecord, answer: AnswerRecord) -> Json:
     return {
         "letter": answer.letter,
@@ -153,6 +204,7 @@ def _call(call: CallRecord) -> Json:
         "letter": started.letter,
         "model": started.ref,
         "attempt": started.attempt,
+        "round": call.round or None,
         "status": "running" if ended is None else ended.status,
     }
     if ended is None:

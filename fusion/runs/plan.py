@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from django.conf import settings
 
+from fusion.engine.disputes import Round, Ruling, StopReason
 from fusion.engine.labels import derive_seed
 from fusion.engine.rubrics import RUBRICS
 from fusion.engine.types import (
@@ -26,11 +27,13 @@ from fusion.engine.types import (
 )
 from fusion.engine.types import Answer as EngineAnswer
 from fusion.errors import PoolUnusable, ProviderModelUnknown
+from fusion.live.debate import DebateRecord
 from fusion.live.record import (
     AnswerRecord,
     EndpointFacts,
     FinalRecord,
     JudgeRecord,
+    RulingRecord,
     RunRecord,
     mark_out_of_date,
 )
@@ -57,7 +60,8 @@ class Todo:
     """What an execution does. `asked`: letters to ask; `given`: answers that exist; `judgement`: a verdict that does.
 
     `answers_only`: a final stands, only answers are asked anew. `keeps_final`: one stands unless a new one comes.
-    `chosen`: letters that a person wants judged, None for all that can be.
+    `chosen`: letters that a person wants judged, None for all that can be. `rounds` and `ruling`: what exists of a
+    debate on that verdict; `stop`: why it was over.
     """
 
     asked: frozenset[str]
@@ -66,6 +70,9 @@ class Todo:
     answers_only: bool
     keeps_final: bool = False
     chosen: frozenset[str] | None = None
+    rounds: tuple[Round, ...] = ()
+    ruling: Ruling | None = None
+    stop: StopReason | None = None
 
     @property
     def keeps_verdict(self) -> bool:
@@ -162,24 +169,40 @@ def _pending(run: Run) -> RunExecution:
 def todo_of(run: Run, execution: RunExecution) -> Todo:
     """What `execution` does: the listed letters anew, or whatever lacks an outcome, or a judging of what is there.
 
-    A verdict is taken up again only as long as every answer that it judged is there; one that chose none is not.
+    A verdict is taken up again only as long as every answer that it judged is there.
     """
     rows = {row.letter: engine_answer(row) for row in run.answers.all() if row.is_current}
     rejudges = execution.kind == RunExecution.Kind.REJUDGE
     given = _to_judge(rows, execution.letters) if rejudges else _kept(rows, set(execution.letters))
     asked = frozenset() if rejudges else frozenset(rows.keys() - given.keys())
     chosen = frozenset(execution.letters) if rejudges else None
-    judgement = _taken_up(run, execution)
-    if judgement is not None and judgement.chosen is not None and set(judgement.order) <= given.keys():
+    taken_up = taken_up_record(run, execution)
+    judgement = None if taken_up is None else _standing_verdict(taken_up)
+    if taken_up is not None and judgement is not None and set(judgement.order) <= given.keys():
         # The judged ones alone: a late answer must not slip into a final that no judge saw it for.
         judged = {letter: given[letter] for letter in judgement.order}
         return Todo(
-            frozenset(), judged, judgement, answers_only=False, keeps_final=execution.keeps_final, chosen=chosen
+            asked=frozenset(),
+            given=judged,
+            judgement=judgement,
+            answers_only=False,
+            keeps_final=execution.keeps_final,
+            chosen=chosen,
+            rounds=taken_up.debate.rounds_ended(),
+            ruling=taken_up.ruling.ruling,
+            stop=taken_up.debate.reason,
         )
     answers_only = execution.kind == RunExecution.Kind.ANSWERS
     if not answers_only:
         given = {letter: replace(answer, late=False) for letter, answer in given.items()}
     return Todo(asked, given, None, answers_only, keeps_final=execution.keeps_final, chosen=chosen)
+
+
+def _standing_verdict(record: RunRecord) -> Judgement | None:
+    """The verdict to go on from; one that chose no answer is none, unless a debate followed on it."""
+    judgement = record.judge.judgement
+    goes_on = judgement is not None and (judgement.chosen is not None or bool(record.debate.disputes))
+    return judgement if goes_on else None
 
 
 def _kept(rows: Mapping[str, EngineAnswer], anew: set[str]) -> dict[str, EngineAnswer]:
@@ -221,22 +244,26 @@ def _as_judged(answer: EngineAnswer) -> EngineAnswer:
     return answer
 
 
-def _taken_up(run: Run, execution: RunExecution) -> Judgement | None:
-    record = taken_up_record(run, execution)
-    return None if record is None else record.judge.judgement
-
-
 def _check(run: Run, execution: RunExecution, todo: Todo) -> None:
     version = run.pool_version
     seats = list(version.members.all())
     refs = [seat.ref for seat in seats if seat.letter in todo.asked]
     if len(seats) > 1 and not todo.answers_only:
-        judge = execution.judge or version.judge
-        if todo.judgement is None:
-            refs.append(judge)
-        if execution.mode == Mode.MERGE:
-            refs.append(version.writer or (todo.judgement.judge if todo.judgement else judge))
+        refs += _judging_refs(version, todo, judge=execution.judge or version.judge, mode=MODES[execution.mode])
     _require(refs)
+
+
+def _judging_refs(version: PoolVersion, todo: Todo, *, judge: str, mode: Mode) -> Iterator[str]:
+    """Who is asked once the answers are there. In a debate the members are asked again, and the judge twice."""
+    debates = mode is Mode.DEBATE and todo.ruling is None
+    if debates and todo.stop is None:
+        letters = {letter for letter, answer in todo.given.items() if answer.state.is_usable}
+        yield from (seat.ref for seat in version.members.all() if seat.letter in letters)
+    if todo.judgement is None or debates:
+        yield judge
+    if mode is not Mode.BEST_OF:
+        judged = todo.ruling or (None if debates else todo.judgement)
+        yield version.writer or (judge if judged is None else judged.judge)
 
 
 def _plan(run: Run, execution: RunExecution, todo: Todo) -> Plan:
@@ -254,10 +281,13 @@ def _plan(run: Run, execution: RunExecution, todo: Todo) -> Plan:
         rubric=RUBRICS[execution.rubric],
         seed=_seed(run, execution),
         judge_instructions=version.judge_instructions,
-        limits=_limits(version),
+        limits=_limits(version, MODES[execution.mode]),
         on_quorum_missed="stop" if asks_person else "judge",
         on_judge_failure="anchor" if version.on_judge_failure == "anchor" and not todo.keeps_final else "none",
         given_judgement=todo.judgement,
+        given_rounds=todo.rounds,
+        given_ruling=todo.ruling,
+        given_stop=todo.stop,
         answers_only=todo.answers_only,
     )
 
@@ -291,18 +321,28 @@ def _endpoint(ref: str) -> Endpoint:
     return Endpoint(ref, model_id, model_id, connection, GoneProvider())
 
 
-def _limits(version: PoolVersion) -> Limits:
+def _limits(version: PoolVersion, mode: Mode) -> Limits:
     limits = Limits(
         panel_s=float(version.panel_timeout_s or settings.FUSION_PANEL_TIMEOUT_S),
         judge_s=float(settings.FUSION_JUDGE_TIMEOUT_S),
         writer_s=float(settings.FUSION_WRITER_TIMEOUT_S),
-        overall_s=float(settings.FUSION_RUN_TIMEOUT_S),
+        overall_s=_overall_s(version, mode),
         silence_s=float(settings.FUSION_SILENCE_S),
         quorum=version.quorum,
+        debate_rounds=version.debate_rounds,
+        round_s=float(settings.FUSION_ROUND_TIMEOUT_S),
     )
     if version.grace_s is None:
         return limits
     return replace(limits, grace_min_s=float(version.grace_s), grace_max_s=float(version.grace_s))
+
+
+def _overall_s(version: PoolVersion, mode: Mode) -> float:
+    """The time of a whole run; the rounds and the ruling of a debate come on top."""
+    overall_s = float(settings.FUSION_RUN_TIMEOUT_S)
+    if mode is not Mode.DEBATE:
+        return overall_s
+    return overall_s + version.debate_rounds * settings.FUSION_ROUND_TIMEOUT_S + settings.FUSION_JUDGE_TIMEOUT_S
 
 
 def _fresh_record(run: Run, earlier: RunRecord, execution: RunExecution, todo: Todo) -> RunRecord:
@@ -320,6 +360,7 @@ def _fresh_record(run: Run, earlier: RunRecord, execution: RunExecution, todo: T
     )
     if todo.answers_only:
         record.judge, record.final = replace(earlier.judge), replace(earlier.final)
+        record.debate, record.ruling = earlier.debate.taken_up(), earlier.ruling.taken_up()
         record.degraded = list(earlier.degraded)
     else:
         _begin_stages(run, record, execution, todo)
@@ -334,6 +375,8 @@ def _begin_stages(run: Run, record: RunRecord, execution: RunExecution, todo: To
     record.final = FinalRecord()
     taken_up = taken_up_record(run, execution) if todo.judgement is not None else None
     record.judge = taken_up.judge if taken_up is not None else JudgeRecord()
+    record.debate = taken_up.debate.taken_up() if taken_up is not None else DebateRecord()
+    record.ruling = taken_up.ruling.taken_up() if taken_up is not None else RulingRecord()
     record.panel_closed = taken_up.panel_closed if taken_up is not None else None
     record.degraded = taken_up.degraded if taken_up is not None else []
 

@@ -103,7 +103,7 @@ def _settings_changes(old: MemberSpec, new: MemberSpec) -> Iterator[str]:
 def rule_lines(spec: PoolSpec) -> list[tuple[str, str]]:
     """The rules that are not about one member, as pairs of words."""
     return [
-        ("Mode", Mode(spec.mode).label),
+        ("Mode", _mode(spec)),
         ("Rubric", RubricKey(spec.rubric).label),
         ("Judge", _name(spec.judge)),
         ("Fallback judges", ", ".join(_name(ref) for ref in spec.fallback_judges) or "none"),
@@ -115,6 +115,12 @@ def rule_lines(spec: PoolSpec) -> list[tuple[str, str]]:
         ("When too few answer", str(PoolVersion.OnQuorumMissed(spec.on_quorum_missed).label)),
         ("When every judge fails", str(PoolVersion.OnJudgeFailure(spec.on_judge_failure).label)),
     ]
+
+
+def _mode(spec: PoolSpec) -> str:
+    label = str(Mode(spec.mode).label)
+    rounds = f"{spec.debate_rounds} round{'s' * (spec.debate_rounds > 1)}"
+    return f"{label}, at most {rounds}" if spec.mode == Mode.DEBATE else label
 
 
 def _rule_changes(old: PoolSpec, new: PoolSpec) -> Iterator[str]:

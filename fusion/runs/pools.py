@@ -20,7 +20,7 @@ from fusion.engine.rubrics import RUBRICS
 from fusion.engine.types import Message
 from fusion.errors import InvalidInput
 from fusion.models import Pool, PoolMember, PoolVersion, Team, User
-from fusion.models.pool import FALLBACK_JUDGES_MAX, MEMBERS_MAX, Mode
+from fusion.models.pool import DEBATE_ROUNDS_MAX, FALLBACK_JUDGES_MAX, MEMBERS_MAX, Mode
 from fusion.providers import registry
 from fusion.providers.recommendation import recommend
 from fusion.providers.registry import Connection
@@ -59,6 +59,7 @@ class PoolSpec:
     quorum: int | None = None
     grace_s: int | None = None
     panel_timeout_s: int | None = None
+    debate_rounds: int = 1
     on_quorum_missed: str = PoolVersion.OnQuorumMissed.JUDGE
     on_judge_failure: str = PoolVersion.OnJudgeFailure.NONE
 
@@ -73,22 +74,45 @@ class PoolWarning:
 
 @dataclass(frozen=True, slots=True)
 class CallPlan:
-    """The upstream requests of one run when all goes well (`total_min`) and with every retry that may happen."""
+    """The upstream requests of one run when all goes well: at least `total_min`, and `total_debated` when there is
+    something to debate in every round; `total_max` with every retry that may happen.
+    """
 
     members: int
     judge: int
     writer: int
     fallbacks: int = 0
+    rounds: int = 0
+
+    @property
+    def rebuttals(self) -> int:
+        return self.members * self.rounds
+
+    @property
+    def ruling(self) -> int:
+        return int(self.rounds > 0)
 
     @property
     def total_min(self) -> int:
         return self.members + self.judge + self.writer
 
     @property
+    def total_debated(self) -> int:
+        return self.total_min + self.rebuttals + self.ruling
+
+    @property
     def total_max(self) -> int:
-        """Members and writer are asked again once; each judge has its requests, and one of them may judge twice."""
-        sittings = 1 + self.fallbacks + 1
-        return 2 * self.members + self.judge * sittings * SITTING_REQUESTS_MAX + 2 * self.writer
+        """Members and writer are asked again once, a rebuttal also to mend it; each judge has its requests.
+
+        One of the judges may judge twice, and a ruling may go through all of them once more.
+        """
+        sittings = self.judge * (1 + self.fallbacks + 1) + self.ruling * (1 + self.fallbacks)
+        return 2 * (self.members + self.writer) + 3 * self.rebuttals + sittings * SITTING_REQUESTS_MAX
+
+    @property
+    def words(self) -> str:
+        """How many, when all goes well: `5`, or `5 to 9` where it depends on what the answers disagree about."""
+        return str(self.total_min) if not self.rounds else f"{self.total_min} to {self.total_debated}"
 
 
 # --- writing -------------------------------------------------------------------------------------
@@ -154,6 +178,7 @@ def _write_version(pool: Pool, *, author: User, spec: PoolSpec, number: int) -> 
         quorum=spec.quorum,
         grace_s=spec.grace_s,
         panel_timeout_s=spec.panel_timeout_s,
+        debate_rounds=spec.debate_rounds,
         on_quorum_missed=spec.on_quorum_missed,
         on_judge_failure=spec.on_judge_failure,
     )
@@ -199,6 +224,8 @@ def check_spec(spec: PoolSpec) -> None:
         raise InvalidInput(f"At most {FALLBACK_JUDGES_MAX} fallback judges.", field="fallback_judges")
     if spec.quorum is not None and not 1 <= spec.quorum <= len(spec.members):
         raise InvalidInput("The quorum must lie between 1 and the number of members.", field="quorum")
+    if not 1 <= spec.debate_rounds <= DEBATE_ROUNDS_MAX:
+        raise InvalidInput(f"A debate has 1 to {DEBATE_ROUNDS_MAX} rounds.", field="debate_rounds")
     if spec.rubric not in RUBRICS:
         raise InvalidInput("Choose one of the rubrics.", field="rubric")
     _check_refs(spec)
@@ -286,16 +313,25 @@ def spec_of(version: PoolVersion) -> PoolSpec:
         quorum=version.quorum,
         grace_s=version.grace_s,
         panel_timeout_s=version.panel_timeout_s,
+        debate_rounds=version.debate_rounds,
         on_quorum_missed=version.on_quorum_missed,
         on_judge_failure=version.on_judge_failure,
     )
 
 
 def planned_calls(spec: PoolSpec, mode: str | None = None) -> CallPlan:
-    """How many upstream requests one run makes: N members, one verdict, and one writing in merge mode."""
-    judged = len(spec.members) > 1
-    writes = judged and (mode or spec.mode) == Mode.MERGE
-    return CallPlan(len(spec.members), int(judged), int(writes), fallbacks=len(spec.fallback_judges))
+    """How many upstream requests one run makes: N members, one verdict, one writing in merge mode.
+
+    A debate asks each member once more in every round, and the judge for a ruling, if the verdict leaves a dispute.
+    """
+    judged, mode = len(spec.members) > 1, mode or spec.mode
+    return CallPlan(
+        members=len(spec.members),
+        judge=int(judged),
+        writer=int(judged and mode != Mode.BEST_OF),
+        fallbacks=len(spec.fallback_judges),
+        rounds=spec.debate_rounds if judged and mode == Mode.DEBATE else 0,
+    )
 
 
 def judge_preview(spec: PoolSpec) -> tuple[Message, ...]:

@@ -1,14 +1,17 @@
-"""A run's live progress on a terminal: one line per member, one for the judge, redrawn in place."""
+"""A run's live progress on a terminal: a line per member, per round of a debate and for the judge, redrawn in place."""
 
 from __future__ import annotations
 
 import asyncio
 import shutil
+from collections.abc import Iterator
 from typing import TextIO
 
 from fusion.engine.types import AnswerState
+from fusion.live.debate import DebateRecord
 from fusion.live.record import AnswerRecord, RunRecord
 from fusion.live.runs import LiveRun
+from fusion.runs.disputes import round_words, stop_words
 
 REDRAW_S = 0.2
 # What a terminal would obey: C0 but tab and newline, DEL, C1. Text from outside shows it as symbols.
@@ -73,6 +76,7 @@ def harmless(text: str) -> str:
 def progress_lines(record: RunRecord, *, width: int) -> list[str]:
     """The run as lines of text that fit `width`: members, then judge and final once they matter."""
     lines = [_member_line(column) for column in record.answers.values()]
+    lines += _debate_lines(record.debate)
     lines.append(_stage_line(record))
     return [harmless(line).replace("\n", " ")[: max(20, width - 1)] for line in lines]
 
@@ -84,12 +88,28 @@ def _member_line(column: AnswerRecord) -> str:
     return f"{mark} {column.letter} {column.endpoint.name}: {column.state.value.replace('_', ' ')} · {detail}{seconds}"
 
 
+def _debate_lines(debate: DebateRecord) -> Iterator[str]:
+    """One line per round, and one for why there will be no more."""
+    for one in debate.rounds:
+        if one.ended:
+            yield f"✓ Round {one.number}: {' '.join(round_words(debate, one))}"
+        else:
+            replied = sum(cell.ended for cell in one.cells)
+            yield f"▸ Round {one.number} of {debate.rounds_max}: {replied} of {len(one.cells)} have replied"
+    if debate.reason is not None:
+        yield f"✓ {stop_words(debate)}"
+
+
 def _stage_line(record: RunRecord) -> str:
-    judge, final = record.judge, record.final
+    judge, ruling, final = record.judge, record.ruling, record.final
     if final.final is not None:
         return f"✓ Final: {final.final.kind.value}"
     if final.text:
         return f"▸ Writing the final · {len(final.text):,} characters"
+    if ruling.ruling is not None:
+        return f"✓ Ruling by {ruling.endpoint.name if ruling.endpoint else ruling.ruling.judge}"
+    if ruling.endpoint is not None:
+        return f"▸ {ruling.endpoint.name} is ruling on the debate · {len(ruling.text):,} characters"
     if judge.judgement is not None:
         return f"✓ Verdict by {judge.endpoint.name if judge.endpoint else judge.judgement.judge}"
     if judge.endpoint is not None:

@@ -7,11 +7,14 @@ it `continues`; a record is made of the events of one execution and of those tha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from fusion.engine import events as ev
-from fusion.engine.types import Failure, Trim
+from fusion.engine.disputes import Dispute, Round
+from fusion.engine.types import Failure, Role, Trim
 from fusion.engine.verdict import judgement_from_dict
 from fusion.live.record import RunRecord, apply
 from fusion.models import RunEvent, VerdictRecord
@@ -54,6 +57,7 @@ def replay(record: RunRecord, stages: dict[int, Stages], execution: int) -> None
     """Tell `record` what happened in `execution` and in those that it continues, oldest first."""
     for told in reversed(list(_lineage(stages, execution))):
         record.waiting_for_all = False
+        record.debate, record.ruling = record.debate.taken_up(), record.ruling.taken_up()
         for event, at_ms in told.told:
             apply(record, event, at_ms=at_ms)
 
@@ -71,11 +75,21 @@ def _lineage(stages: dict[int, Stages], execution: int | None) -> Iterator[Stage
 
 
 def sort_calls(record: RunRecord, events: Iterable[RunEvent]) -> None:
-    """Rows are written as calls end; a receipt lists them as they began."""
-    begun = [row.data["call_id"] for row in events if row.kind == "CallStarted"]
-    place = {call_id: number for number, call_id in enumerate(begun)}
+    """Rows are written as calls end; a receipt lists them as they began, a rebuttal with its round."""
+    rounds = dict(_begun_calls(events))
+    place = {call_id: number for number, call_id in enumerate(rounds)}
     calls = sorted(record.calls.items(), key=lambda item: place.get(item[0], len(place)))
-    record.calls = dict(calls)
+    record.calls = {call_id: replace(call, round=rounds.get(call_id, 0)) for call_id, call in calls}
+
+
+def _begun_calls(events: Iterable[RunEvent]) -> Iterator[tuple[str, int]]:
+    """The calls in the order in which they began, each with the round of a debate that it belongs to, 0 for none."""
+    number = 0
+    for row in events:
+        if row.kind == "RoundStarted":
+            number = row.data["number"]
+        elif row.kind == "CallStarted":
+            yield row.data["call_id"], number if row.data["role"] == Role.REBUTTAL else 0
 
 
 def _panel_closed(data: Json) -> ev.PanelClosed:
@@ -93,12 +107,35 @@ def _judge_started(data: Json) -> ev.JudgeStarted:
         data["reask"],
         winner_only=data.get("winner_only", False),
         masked=tuple(data.get("masked", ())),
+        ruling=data.get("ruling", False),  # rows of releases without debates have none
     )
 
 
 def _judge_failed(data: Json) -> ev.JudgeFailed:
     failure = Failure(data["failure"]["code"], data["failure"]["message"])
-    return ev.JudgeFailed(data["ref"], data["attempt"], failure, data["next_step"], raw=data.get("raw", ""))
+    return ev.JudgeFailed(
+        data["ref"],
+        data["attempt"],
+        failure,
+        data["next_step"],
+        raw=data.get("raw", ""),
+        ruling=data.get("ruling", False),
+    )
+
+
+def _as_stored(event: type[ev.Event]) -> Callable[[Json], ev.Event]:
+    """Reads an event whose row holds all of it; raises pydantic.ValidationError for anything else."""
+    adapter: TypeAdapter[ev.Event] = TypeAdapter(event)
+    return adapter.validate_python
+
+
+_DISPUTES = TypeAdapter(tuple[Dispute, ...])
+
+
+def _round_ended(data: Json) -> ev.RoundEnded:
+    """The positions are in the rows before it."""
+    ended = data["round"]
+    return ev.RoundEnded(Round(ended["number"], (), _DISPUTES.validate_python(ended["disputes"]), ended["agreement"]))
 
 
 _READ: dict[str, Callable[[Json], ev.Event]] = {
@@ -107,6 +144,12 @@ _READ: dict[str, Callable[[Json], ev.Event]] = {
     "Degraded": lambda data: ev.Degraded(data["code"], data["message"]),
     "JudgeStarted": _judge_started,
     "JudgeFailed": _judge_failed,
+    "DebateStarted": _as_stored(ev.DebateStarted),
+    "RoundStarted": _as_stored(ev.RoundStarted),
+    "PositionEnded": _as_stored(ev.PositionEnded),
+    "RoundEnded": _round_ended,
+    "DebateEnded": _as_stored(ev.DebateEnded),
+    "RulingEnded": _as_stored(ev.RulingEnded),
     "FinalStarted": lambda data: ev.FinalStarted(data["ref"], data["letter"]),
 }
 REPLAYED = ("RunStarted", "CallStarted", "JudgeEnded", *_READ)

@@ -1,22 +1,17 @@
-"""A run as a Markdown report.
-
-Model output must not be able to pass for the report's own words. Whole texts stand in fences that are longer than any
-run of backticks inside them (CommonMark 0.31, 4.5: nothing in a fence is interpreted, and only a fence at least as long
-closes it); short phrases are put on one line with every character that Markdown reads escaped.
-"""
+"""A run as a Markdown report."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from fusion.engine.sentences import rechecked
 from fusion.engine.types import Assessment, Contradiction, Final, FinalKind, Judgement, Point, Usage
 from fusion.live.record import AnswerRecord, CallRecord, RunRecord
 from fusion.runs.costs import run_cost_nanos, usd
+from fusion.runs.report_debate import debate_section
+from fusion.runs.report_text import fenced, inline, quoted
 
-_SPECIAL = re.compile(r"([\\`*_\[\]<>|#~&{}!])")
-_CONTROLS = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n\r"} | {0x7F: 0x2421}
+__all__ = ["fenced", "final_source", "inline", "ranking_words", "record_to_markdown"]
 
 
 def record_to_markdown(
@@ -33,26 +28,12 @@ def record_to_markdown(
         "## Prompt\n\n" + fenced(record.prompt),
         _final(record),
         _verdict(record.judge.judgement),
+        debate_section(record),
         *(_other_final(other) for other in others),
         "## Answers\n\n" + "\n\n".join(_with_earlier(record, letter, earlier or {}) for letter in record.answers),
         _receipt(record),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def fenced(text: str) -> str:
-    """`text` as a block that no content can end; control characters show as their symbols (␛ for ESC)."""
-    runs = re.findall("`+", text)
-    fence = "`" * max(3, 1 + max(map(len, runs), default=0))
-    body = text.translate(_CONTROLS)
-    end = "" if body.endswith("\n") or not body else "\n"
-    return f"{fence}text\n{body}{end}{fence}"
-
-
-def inline(text: str) -> str:
-    """`text` as one line of plain words, with nothing left that Markdown or HTML would read."""
-    one_line = " ".join(text.split()).translate(_CONTROLS)
-    return _SPECIAL.sub(r"\\\1", one_line)
 
 
 def _head(record: RunRecord) -> str:
@@ -95,8 +76,11 @@ def _other_final(record: RunRecord) -> str:
         made = [f"picked by {inline(mark.picked_by)}"]
     what = "the final of this run" if mark.is_current else "kept beside the final"
     title = f"Final {mark.number} ({what}): {', '.join(made)}"
-    verdict = "" if mark.picked_by else _verdict(record.judge.judgement, title=f"Verdict of final {mark.number}")
-    return f"{_final(record, title=title)}\n\n{verdict}".rstrip()
+    parts = [_final(record, title=title)]
+    if not mark.picked_by:
+        parts.append(_verdict(record.judge.judgement, title=f"Verdict of final {mark.number}"))
+        parts.append(debate_section(record, title=f"Debate before final {mark.number}"))
+    return "\n\n".join(part for part in parts if part)
 
 
 def final_source(final: Final) -> str:
@@ -105,6 +89,7 @@ def final_source(final: Final) -> str:
     words = {
         FinalKind.VERBATIM: f"verbatim from {letter}",
         FinalKind.MERGED: f"merged, built on {letter}",
+        FinalKind.RULED: f"ruled on after a debate, built on {letter}",
         FinalKind.SINGLE: f"single answer ({letter}), not judged",
         FinalKind.ANCHOR: f"no verdict; the anchor's answer ({letter})",
         FinalKind.PICKED: f"picked by a person, not judged ({letter})",
@@ -167,17 +152,17 @@ def _assessment(one: Assessment) -> Iterator[str]:
     for strength in one.strengths:
         yield f"    - **Strength:** {inline(strength)}"
     for problem in one.problems:
-        yield f"    - **Problem ({problem.severity}):** {inline(problem.issue)}{_quoted(problem.quote)}"
+        yield f"    - **Problem ({problem.severity}):** {inline(problem.issue)}{quoted(problem.quote)}"
 
 
 def _points(points: Iterable[Point]) -> list[str]:
-    return [f"- **{_letters(one.letters)}** ({one.standing}): {inline(one.text)}{_quoted(one.quote)}" for one in points]
+    return [f"- **{_letters(one.letters)}** ({one.standing}): {inline(one.text)}{quoted(one.quote)}" for one in points]
 
 
 def _contradiction(one: Contradiction) -> Iterator[str]:
     yield f"- **Topic:** {inline(one.topic)}" + (" (material)" if one.material else "")
     for stance in one.stances:
-        yield f"    - **{_letters(stance.letters)}:** {inline(stance.stance)}{_quoted(stance.quote)}"
+        yield f"    - **{_letters(stance.letters)}:** {inline(stance.stance)}{quoted(stance.quote)}"
     if one.resolution:
         sides = f" for {_letters(one.resolved_for)}" if one.resolved_for else ""
         yield f"    - **Resolved{sides} ({one.basis.replace('_', ' ')}):** {inline(one.resolution)}"
@@ -185,10 +170,6 @@ def _contradiction(one: Contradiction) -> Iterator[str]:
 
 def _letters(letters: Sequence[str]) -> str:
     return ", ".join(letters) or "–"
-
-
-def _quoted(quote: str) -> str:
-    return f" “{inline(quote)}”" if quote.strip() else ""
 
 
 # --- answers and receipt -------------------------------------------------------------------------------
@@ -238,7 +219,7 @@ def _receipt_row(call: CallRecord) -> str:
     ended = call.ended
     cost = None if ended is None else usd(ended.cost_nanos)
     cells = (
-        call.started.role.value,
+        call.started.role.value + (f", round {call.round}" if call.round else ""),
         call.started.letter or "–",
         inline(call.endpoint.name),
         "running" if ended is None else ended.status,

@@ -343,7 +343,13 @@ def _call_record(row: Call) -> CallRecord:
         upstream_id=row.upstream_id or None,
         cost_nanos=row.cost_nanos,
     )
-    return CallRecord(begun, EndpointFacts(**row.endpoint), ended, row.cost_source)
+    return CallRecord(begun, _call_facts(row), ended, row.cost_source)
+
+
+def _call_facts(row: Call) -> EndpointFacts:
+    """A call that a dead process left under way may have none stored."""
+    model_id = row.ref.partition(":")[2]
+    return EndpointFacts(**row.endpoint) if row.endpoint else EndpointFacts(row.ref, model_id, model_id, "")
 
 
 def _queue_ahead(run: Run) -> int | None:

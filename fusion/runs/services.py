@@ -176,6 +176,14 @@ def wait_for_all(*, run: Run, person: User) -> None:
     _command(run, person, "wait-for-all")
 
 
+def end_debate(*, run: Run, person: User) -> None:
+    """Let the round that is under way be the last one of the debate; the judge then rules."""
+    require_runner(person, run.team)
+    if pending_of(run).mode != Mode.DEBATE:
+        raise InvalidInput("This run does not debate, so there is no round to stop after.")
+    _command(run, person, "end-debate")
+
+
 @transaction.atomic
 def _command(run: Run, person: User, kind: str, letter: str = "") -> None:
     """Write down what is asked of a run in flight, while nobody can close it: a command never outlives the run."""

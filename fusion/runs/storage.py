@@ -301,7 +301,7 @@ def _write_verdict(run_pk: int, endpoints: dict[str, EndpointFacts], event: ev.J
 
 def _write_final(run_pk: int, row: StageRow, final: Final) -> None:
     """A new final is *the* final. The run's own times tell of its first one."""
-    judged = final.kind in ("verbatim", "merged")
+    judged = final.kind in ("verbatim", "merged", "ruled")
     finals = FinalAnswer.objects.filter(run_id=run_pk)
     if not finals.exists():
         ready = F("started_at") + timedelta(milliseconds=row.at_ms)
@@ -339,6 +339,8 @@ def event_data(event: ev.Event) -> dict[str, Any]:
         return {"kind": event.final.kind.value, "letter": event.final.letter, "chars": len(event.final.text)}
     plain = _plain(event)
     assert isinstance(plain, dict)
+    if isinstance(event, ev.RoundEnded):
+        del plain["round"]["positions"]  # each was stored when it came
     return plain
 
 

@@ -191,6 +191,7 @@ def obey(controls: Controls | None, kind: str, letter: str) -> bool:
         "stop-answer": lambda: controls.stop_member(letter),
         "judge-now": controls.judge_now,
         "wait-for-all": controls.wait_for_all,
+        "end-debate": controls.end_debate,
         "retry": lambda: controls.retry_member(letter),
     }
     commands[kind]()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 from django.template import Template
 from django.template.backends.django import Template as BackendTemplate
@@ -13,7 +13,7 @@ from django.template.loader import get_template
 from django.utils.safestring import SafeString, mark_safe
 
 from fusion.live.record import AnswerRecord, RunRecord
-from fusion.web.shown import answers, finals, notices, receipts, stages, tabs, verdicts
+from fusion.web.shown import answers, debates, finals, notices, receipts, stages, tabs, verdicts
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,34 @@ def column_regions(letter: str) -> tuple[Region, Region, Region]:
     )
 
 
+def debate_regions(letters: Iterable[str]) -> Iterator[Region]:
+    """The regions of a run that debates: one per member in each round that there may be."""
+    yield Region("debate-head", "_debate_head", debates.debate_head)
+    yield Region("debate-note", "_debate_note", debates.debate_note)
+    yield Region("debate-disputes", "_debate_disputes", debates.disputes, _ledger_pace)
+    yield Region("debate-ruling", "_debate_ruling", debates.ruling)
+    for number in debates.ROUNDS:
+        yield Region(f"round-{number}", "_debate_round", partial(debates.round_head, number=number))
+        for letter in letters:
+            yield _cell_region(number, letter)
+
+
+def _cell_region(number: int, letter: str) -> Region:
+    return Region(
+        f"round-{number}-{letter}",
+        "_debate_cell",
+        partial(debates.cell, number=number, letter=letter),
+        partial(debates.cell_pace, number=number, letter=letter),
+    )
+
+
+def _ledger_pace(record: RunRecord) -> Hashable:
+    """The ledger only changes when a round ends, and when it is ruled on."""
+    debate = record.debate
+    ended = sum(one.ended for one in debate.rounds)
+    return (bool(debate.disputes), ended, debate.reason, record.ruling.ruling is not None, record.is_final)
+
+
 def _meter_pace(column: AnswerRecord, now_ms: int) -> Hashable:
     """Once a second while it runs: numbers that flicker cannot be read."""
     if column.state.is_final:
@@ -80,9 +108,15 @@ def _meter_pace(column: AnswerRecord, now_ms: int) -> Hashable:
 
 def _judging_pace(record: RunRecord) -> Hashable:
     """Reading an unfinished verdict costs milliseconds: at most four times a second."""
-    judge, final = record.judge, record.final
+    judge, ruling, final = record.judge, record.ruling, record.final
     return (
         record.state,
+        bool(record.debate.disputes),
+        record.debate.reason,
+        ruling.attempt,
+        ruling.reask,
+        len(ruling.failures),
+        ruling.ruling is None,
         judge.attempt,
         judge.reask,
         judge.winner_only,
@@ -90,7 +124,7 @@ def _judging_pace(record: RunRecord) -> Hashable:
         len(judge.failures),
         judge.judgement is None,
         final.final is None and not final.text,
-        record.now_ms // verdicts.READ_EVERY_MS if judge.text else None,
+        record.now_ms // verdicts.READ_EVERY_MS if judge.text or ruling.text else None,
     )
 
 

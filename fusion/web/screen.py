@@ -17,8 +17,9 @@ from django.utils.safestring import SafeString, mark_safe
 
 from fusion.live.record import RunRecord
 from fusion.models.pool import Mode
-from fusion.web.fragments import Region, column_regions, render_region, run_regions, swapped
+from fusion.web.fragments import Region, column_regions, debate_regions, render_region, run_regions, swapped
 from fusion.web.portions import TICK_WORK
+from fusion.web.shown.debates import ROUNDS, debates
 from fusion.web.texts import ShownText, answer_text, final_text
 
 FRAMES_KEPT: Final = 600
@@ -69,6 +70,9 @@ class Screen:
         self._record = record
         self.seq = seq
         regions = [*run_regions(), *(region for letter in record.answers for region in column_regions(letter))]
+        self._debates = debates(record)
+        if self._debates:
+            regions += debate_regions(list(record.answers))
         self._slots = {region.name: _Slot(region) for region in regions}
         self._texts: list[ShownText] = [*(answer_text(letter) for letter in record.answers), final_text()]
         self._waiting: list[ShownText] = []  # texts that hold more than what is shown of them
@@ -184,6 +188,7 @@ class Screen:
                 "is_final": self.is_final,
                 "regions": {name: slot.html for name, slot in self._slots.items()},
                 "documents": {text.name: text.html for text in self._texts},
+                "debate": self._debate(record) if self._debates else None,
                 "columns": [self._column(letter) for letter in record.answers],
                 "live": self._live_html(),
             }
@@ -195,6 +200,18 @@ class Screen:
             "meter": self._slots[f"meter_{letter}"].html,
             "note": self._slots[f"note_{letter}"].html,
             "document": next(text.html for text in self._texts if text.name == letter),
+        }
+
+    def _debate(self, record: RunRecord) -> dict[str, Any]:
+        return {
+            "members": [{"letter": one.letter, "name": one.endpoint.name} for one in record.answers.values()],
+            "rounds": [
+                {
+                    "head": self._slots[f"round_{number}"].html,
+                    "cells": [self._slots[f"round_{number}_{letter}"].html for letter in record.answers],
+                }
+                for number in ROUNDS
+            ],
         }
 
     def _live_html(self) -> SafeString:

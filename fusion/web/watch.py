@@ -89,6 +89,8 @@ def still(record: RunRecord) -> RunRecord:
     copied.answers = {letter: copy.copy(column) for letter, column in record.answers.items()}
     copied.judge, copied.final = copy.copy(record.judge), copy.copy(record.final)
     copied.judge.failures = list(record.judge.failures)
+    copied.debate, copied.ruling = copy.copy(record.debate), copy.copy(record.ruling)
+    copied.ruling.failures = list(record.ruling.failures)
     copied.calls, copied.degraded = dict(record.calls), list(record.degraded)
     return copied
 

@@ -16,6 +16,7 @@
       of: heads.length,
       phase: document.getElementById("final-head")?.dataset.phase,
       over: document.getElementById("live-seq") === null,
+      round: document.getElementById("debate-head")?.dataset.said,
       state: document.querySelector("[data-run-state]")?.textContent,
     };
   }
@@ -36,7 +37,10 @@
   document.addEventListener("fusion:frame", () => {
     const now = look();
     if (now.done > said.done) later(`${now.done} of ${now.of} answers have ended.`);
+    if (now.round !== said.round && now.round) later(now.round);
+    if (now.phase !== said.phase && now.phase === "debating") later("The debate has begun.");
     if (now.phase !== said.phase && now.phase === "judging") later("The judge has started.");
+    if (now.phase !== said.phase && now.phase === "ruling") later("The judge is ruling on the debate.");
     if (now.phase !== said.phase && now.phase === "writing") later("The final is being written.");
     if (now.phase !== said.phase && now.phase === "ready") {
       const words = document.getElementById("doc-final")?.textContent.trim().split(/\s+/).length ?? 0;

@@ -4,6 +4,7 @@
   const running = () => document.getElementById("live-seq") !== null;
   const final = document.getElementById("run-final");
   const answers = document.getElementById("run-answers");
+  const debate = document.getElementById("run-debate");
   const pill = document.querySelector("[data-final-pill]");
   if (!final || !answers) return;
   let before = null;
@@ -53,8 +54,8 @@
   // --- scroll: what is in view does not move when something above it grows --------------------------------------------
   function anchor() {
     if (scrollY === 0) return null;
-    const lowestFirst = root.hasAttribute("data-watching") ? [final, answers] : [answers, final];
-    return lowestFirst.find((element) => element.getBoundingClientRect().top <= innerHeight * 0.4) ?? null;
+    const lowestFirst = root.hasAttribute("data-watching") ? [final, debate, answers] : [answers, debate, final];
+    return lowestFirst.find((element) => element && element.getBoundingClientRect().top <= innerHeight * 0.4) ?? null;
   }
 
   document.addEventListener("fusion:before-frame", () => {

@@ -41,7 +41,7 @@ from fusion.runs.costs import answer_cost_nanos, run_cost_nanos, usd
 from fusion.runs.exports import answer_bytes, final_bytes, record_to_document, record_to_json, record_to_markdown
 from fusion.runs.report import fenced, inline
 
-SHAPE = ["run", "state", "mode", "pool", "final", "verdict", "answers", "calls", "degraded", "timing"]
+SHAPE = ["run", "state", "mode", "pool", "final", "verdict", "debate", "answers", "calls", "degraded", "timing"]
 ANSWER_SHAPE = ["letter", "model", "state", "text", "finish", "usage", "cost_usd", "ttft_ms", "total_ms", "error"]
 
 
@@ -188,7 +188,7 @@ def test_a_call_under_way_is_listed_as_running() -> None:
     record = _record()
     apply(record, ev.CallStarted("c1", Role.PANEL, "x:one", 1, "A"), at_ms=1)
     assert record_to_json(record)["calls"] == [
-        {"role": "panel", "letter": "A", "model": "x:one", "attempt": 1, "status": "running"}
+        {"role": "panel", "letter": "A", "model": "x:one", "attempt": 1, "round": None, "status": "running"}
     ]
     assert "running" in record_to_markdown(record)
 

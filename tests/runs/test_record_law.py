@@ -33,7 +33,8 @@ def comparable(record: RunRecord) -> RunRecord:
     }
     final = replace(record.final, started_at_ms=None, ready_at_ms=None) if record.final.final else FinalRecord()
     judge = replace(record.judge, started_at_ms=None, ended_at_ms=None)
-    return replace(record, answers=answers, judge=judge, final=final, now_ms=0, grace_at_ms=None)
+    ruling = replace(record.ruling, started_at_ms=None, ended_at_ms=None)
+    return replace(record, answers=answers, judge=judge, ruling=ruling, final=final, now_ms=0, grace_at_ms=None)
 
 
 async def nothing(run: Run, person: User, worker: Worker) -> None:

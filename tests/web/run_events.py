@@ -8,6 +8,17 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from fusion.engine import events as ev
+from fusion.engine.disputes import (
+    Dispute,
+    DisputeRuling,
+    LedgerStance,
+    Move,
+    NamedError,
+    Position,
+    Round,
+    Ruling,
+    StopReason,
+)
 from fusion.engine.types import (
     Answer,
     AnswerState,
@@ -157,8 +168,13 @@ def pieces(text: str, seed: int = 1) -> Iterator[str]:
 
 def whole_run(texts: dict[str, str] | None = None, *, final: Final | None = None, seed: int = 1) -> Iterator[ev.Event]:
     """A merge from its start to its end: answers mixed in one another, a judge, a writer."""
-    texts = texts or TEXTS
-    yield ev.RunStarted(Mode.MERGE, tuple(texts))
+    yield from judged_run(texts or TEXTS, Mode.MERGE, seed)
+    yield from written(final or merged(), seed)
+
+
+def judged_run(texts: dict[str, str], mode: Mode, seed: int = 1) -> Iterator[ev.Event]:
+    """A run up to its verdict."""
+    yield ev.RunStarted(mode, tuple(texts))
     calls = {x: call(f"p{x}", Role.PANEL, f"acme:{x.lower()}", x) for x in texts}
     for letter in texts:
         yield ev.AnswerAsked(letter)
@@ -184,12 +200,129 @@ def whole_run(texts: dict[str, str] | None = None, *, final: Final | None = None
         yield ev.JudgeGrew(piece)
     yield ended
     yield ev.JudgeEnded(judgement())
+
+
+def written(final: Final, seed: int = 1) -> Iterator[ev.Event]:
+    """What follows once it is decided what to write."""
     started, ended = call("w1", Role.WRITER, WRITER)
     yield started
-    final = final or merged()
     yield ev.FinalStarted(WRITER, "A")
     for piece in pieces(final.text, seed):
         yield ev.FinalGrew(piece)
     yield ended
     yield ev.FinalEnded(final)
     yield ev.RunEnded(RunState.DONE)
+
+
+# --- a debate ------------------------------------------------------------------------------------
+
+REBUTTAL = (
+    '{"disputes": [{"id": "d1", "action": "concede", "stance": "R5TX", "wording": "Blue is scattered more", '
+    '"reason": "R5TX was measured.", "evidence_quote": "", "error": null}]}'
+)
+STANCE_LABELS = {"d1s1": "R5TX", "d1s2": "H2WM", "d2s1": "P8CN", "d2s2": "V6KD"}
+RULING_REPLY = (
+    '{"disputes": [{"id": "d1", "stance": "R5TX", "basis": "checked", "reason": "K7Q2 measured it, against H2WM", '
+    '"test": ""}, {"id": "d2", "stance": null, "basis": "cannot_tell", "reason": "Neither"}], "rationale": "M9XD"}'
+)
+
+
+def ledger(*, moved: bool = False) -> tuple[Dispute, ...]:
+    """Two disputes; `moved`: after C has conceded the first and A has given in on the second."""
+    first = (
+        LedgerStance("d1s1", "more", "Blue more", ("A", "C") if moved else ("A",), "It measured." if moved else ""),
+        LedgerStance("d1s2", "fourth power", "", () if moved else ("C",), alive=not moved),
+    )
+    second = (
+        LedgerStance("d2s1", "It is Rayleigh scattering", "", () if moved else ("A",)),
+        LedgerStance("d2s2", "It is *absorption*", "", ("A", "B") if moved else ("B",)),
+    )
+    return Dispute("d1", "How much more", first), Dispute("d2", "Which effect", second)
+
+
+def position(letter: str, number: int = 1) -> Position:
+    """A holds the first and gives in on the second; B refines; C concedes for a reason."""
+    own = NamedError("d1s2", "lambda ** -4", "The exponent is wrong")
+    other = NamedError("d2s1", "Rayleigh", "That is not what was asked")
+    moves = {
+        "A": (
+            Move("d1", "hold", "d1s1", "d1s1", "more", "It was measured", "Blue more", None, "A measurement", 80),
+            Move("d2", "concede", "d2s1", "d2s2", "absorption then", "", soft=True),
+        ),
+        "B": (Move("d2", "refine", "d2s2", "d2s2", "absorption, mostly", "It fits", error=other),),
+        "C": (Move("d1", "concede", "d1s2", "d1s1", "more", "I was wrong", error=own),),
+    }
+    return Position(number, letter, moves[letter])
+
+
+def ruling(**changes: object) -> Ruling:
+    values: dict[str, object] = {
+        "judge": JUDGE,
+        "attempt": 1,
+        "order": ("B", "C", "A"),
+        "labels": LABELS | STANCE_LABELS,
+        "parse_path": "clean",
+        "rulings": (
+            DisputeRuling("d1", "d1s1", "checked", "The measurement says so."),
+            DisputeRuling("d2", None, "cannot_tell", "Neither case is made.", "Measure the spectrum."),
+        ),
+        "base": "B",
+        "confidence": 64,
+        "rationale": "B is closest to what was measured.",
+        "trims": (Trim("A", 30),),
+        "raw": "{}",
+    }
+    return Ruling(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def ruled() -> Final:
+    return Final(FinalKind.RULED, FINAL, "B", (Span(0, len(FINAL), "base", ("B",)),), writer=WRITER)
+
+
+def one_round(number: int = 1, *, failing: str = "", seed: int = 1) -> Iterator[ev.Event]:
+    """One round of a debate among A, B and C; `failing` gives no reply that can be used."""
+    yield ev.RoundStarted(number, ("A", "B", "C"), dict.fromkeys("ABC", STANCE_LABELS))
+    calls = {x: call(f"r{number}{x}", Role.REBUTTAL, f"acme:{x.lower()}", x) for x in "ABC"}
+    for letter in "ABC":
+        yield calls[letter][0]
+    growing = [[ev.PositionGrew(number, x, piece) for piece in pieces(REBUTTAL, seed)] for x in "ABC"]
+    for together in itertools.zip_longest(*growing):
+        yield from (event for event in together if event is not None)
+    for letter in "CAB":
+        yield calls[letter][1]
+        failed = Failure("malformed", f"{letter} gave no reply that can be read.")
+        if letter == failing:
+            yield ev.PositionEnded(number, letter, None, failed)
+        else:
+            yield ev.PositionEnded(number, letter, position(letter, number))
+    positions = tuple(position(x, number) for x in "ABC" if x != failing)
+    yield ev.RoundEnded(Round(number, positions, ledger(moved=True), 1.0))
+
+
+def debate_run(
+    texts: dict[str, str] | None = None, *, rounds: int = 2, seed: int = 1, failing: str = ""
+) -> Iterator[ev.Event]:
+    """A debate from its start to its end: answers, verdict, rounds, a ruling that is asked for twice, the final."""
+    yield from judged_run(texts or TEXTS, Mode.DEBATE, seed)
+    yield ev.DebateStarted(ledger(), rounds)
+    for number in range(1, rounds + 1):
+        yield from one_round(number, failing=failing, seed=seed)
+    yield ev.DebateEnded(StopReason.STABLE, rounds, ledger(moved=True))
+    started, ended = call("j2", Role.JUDGE, JUDGE)
+    yield started
+    yield ev.JudgeStarted(JUDGE, 1, ("B", "C", "A"), LABELS | STANCE_LABELS, ruling=True)
+    yield ev.JudgeGrew('{"rulings": [')
+    yield ev.JudgeFailed(JUDGE, 1, Failure("malformed", "The reply broke off."), "reask", ruling=True)
+    yield ev.JudgeStarted(JUDGE, 1, ("B", "C", "A"), LABELS | STANCE_LABELS, reask=True, ruling=True)
+    for piece in pieces(RULING_REPLY, seed):
+        yield ev.JudgeGrew(piece)
+    yield ended
+    yield ev.RulingEnded(ruling())
+    yield from written(ruled(), seed)
+
+
+def without_dispute() -> Iterator[ev.Event]:
+    """A debate in which nothing material is disputed: it goes on as a merge."""
+    yield from judged_run(TEXTS, Mode.DEBATE)
+    yield ev.DebateEnded(StopReason.NO_DISPUTE, 0, ())
+    yield from written(merged())

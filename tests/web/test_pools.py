@@ -349,7 +349,7 @@ INVALID = [
     ({"name": "  "}, "Give the pool a name.", "id_name"),
     ({"name": "x" * 81}, "at most 80 characters", "id_name"),
     ({"name": "a\0b"}, "Null characters are not allowed", "id_name"),
-    ({"mode": "debate"}, "debate is not one of the available choices", "id_mode"),
+    ({"mode": "vote"}, "vote is not one of the available choices", "id_mode"),
     ({"rubric": EVIL}, "is not one of the available choices", "id_rubric"),
     ({"judge": ""}, "Choose a judge", "id_judge"),
     ({"judge": "nowhere:model"}, "cannot be asked here", "id_judge"),
@@ -556,7 +556,7 @@ def test_the_preview_shows_the_judges_prompt_as_typed_and_escaped(alice: User) -
     [
         {},
         {"members-0-ref": "\0"},
-        {"mode": "debate", "rubric": "x", "anchor": "99", "quorum": "-"},
+        {"mode": "vote", "rubric": "x", "anchor": "99", "quorum": "-"},
         {"members-0-ref": EVIL},
     ],
 )

@@ -75,6 +75,7 @@ def stored(record: RunRecord) -> RunRecord:
     for letter, column in kept.answers.items():
         kept.answers[letter] = dataclasses.replace(column, asked_at_ms=None, first_text_at_ms=None, retry=None)
     kept.judge = dataclasses.replace(kept.judge, text="", started_at_ms=None, ended_at_ms=None)
+    kept.ruling = dataclasses.replace(kept.ruling, text="", started_at_ms=None, ended_at_ms=None)
     kept.final = dataclasses.replace(kept.final, started_at_ms=None, ready_at_ms=None)
     kept.calls = dict(reversed(kept.calls.items()))
     kept.now_ms += 7

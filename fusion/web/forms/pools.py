@@ -16,7 +16,7 @@ from django.forms.boundfield import BoundField, BoundWidget
 from fusion.engine.rubrics import RUBRICS
 from fusion.errors import InvalidInput
 from fusion.models import Pool, PoolVersion
-from fusion.models.pool import MEMBERS_MAX, Mode, PoolMember, RubricKey
+from fusion.models.pool import DEBATE_ROUNDS_MAX, MEMBERS_MAX, Mode, PoolMember, RubricKey
 from fusion.runs.catalogue import join_ref, split_ref
 from fusion.runs.pool_facts import CriterionLine, criterion_lines
 from fusion.runs.pools import MemberSpec, PoolSpec
@@ -69,6 +69,15 @@ class PoolForm(forms.Form):
         label="Who may see and ask it", choices=Pool.Visibility.choices, widget=forms.RadioSelect
     )
     mode = forms.ChoiceField(choices=Mode.choices, widget=forms.RadioSelect)
+    debate_rounds = forms.TypedChoiceField(
+        label="Rounds of a debate",
+        choices=[(number, f"{number} round{'s' * (number > 1)}") for number in range(1, DEBATE_ROUNDS_MAX + 1)],
+        coerce=int,
+        required=False,
+        empty_value=None,
+        widget=forms.RadioSelect,
+        help_text="At most. A debate ends sooner when nothing moves any more.",
+    )
     rubric = forms.ChoiceField(choices=RubricKey.choices, widget=forms.RadioSelect)
     judge = ModelRefField(required=False)
     judge_problem = ProblemField("judge")
@@ -76,7 +85,9 @@ class PoolForm(forms.Form):
     fallback_judge_1_problem = ProblemField("judge")
     fallback_judge_2 = ModelRefField(label="Second fallback judge", required=False)
     fallback_judge_2_problem = ProblemField("judge")
-    writer = ModelRefField(required=False, help_text="Writes the final in merge mode. Empty: the judge's model writes.")
+    writer = ModelRefField(
+        required=False, help_text="Writes the final of a merge or a debate. Empty: the judge's model writes."
+    )
     writer_problem = ProblemField("writer")
     judge_instructions = forms.CharField(
         label="Extra instructions for the judge",

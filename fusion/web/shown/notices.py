@@ -46,6 +46,8 @@ _DEGRADED_TITLES = {
     "analysis_missing": "A winner without an analysis",
     "suspect_winner": "The chosen answer speaks to judges",
     "suspect_disqualified": "An answer was disqualified",
+    "ruling_fallback": "Ruled on by a fallback",
+    "ruling_failed": "Not ruled on",
     "writer_failed": "Not merged",
     "final_truncated": "The final is not complete",
 }

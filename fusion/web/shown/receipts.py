@@ -15,7 +15,7 @@ _STATUS = {
     "failed": Word("failed", "cross", "bad"),
     "stopped": Word("stopped", "stop"),
 }
-_ROLE_WORDS = {Role.PANEL: "Answer", Role.JUDGE: "Judge", Role.WRITER: "Writer"}
+_ROLE_WORDS = {Role.PANEL: "Answer", Role.JUDGE: "Judge", Role.REBUTTAL: "Rebuttal", Role.WRITER: "Writer"}
 _ROLES = tuple(_ROLE_WORDS)
 _RUNNING = Word("under way", "pen", "info")
 
@@ -25,6 +25,7 @@ class Line:
     role: str
     letter: str | None
     attempt: int
+    round: int
     name: str
     model_id: str
     provider: str
@@ -67,10 +68,10 @@ def receipt(record: RunRecord) -> Receipt:
     )
 
 
-def _place(call: CallRecord) -> tuple[int, str, int, str]:
-    """Answers by letter, then judge, then writer: the order in which calls started or ended says nothing here."""
+def _place(call: CallRecord) -> tuple[int, int, str, int, str]:
+    """Answers by letter, the judge, rebuttals by round, the writer: when a call started or ended says nothing here."""
     begun = call.started
-    return (_ROLES.index(begun.role), begun.letter or "", begun.attempt, begun.call_id)
+    return (_ROLES.index(begun.role), call.round, begun.letter or "", begun.attempt, begun.call_id)
 
 
 def _line(call: CallRecord) -> Line:
@@ -79,6 +80,7 @@ def _line(call: CallRecord) -> Line:
         role=_ROLE_WORDS[begun.role],
         letter=begun.letter,
         attempt=begun.attempt,
+        round=call.round,
         name=facts.name,
         model_id=facts.model_id,
         provider=facts.provider,

@@ -6,10 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from fusion.engine.disputes import StopReason
 from fusion.engine.types import FinalKind, Mode, RunState
 from fusion.live.record import RunRecord
+from fusion.web.shown.debates import debates
 from fusion.web.shown.verdicts import judge_task
-from fusion.web.shown.words import RUN_WORDS, Word, listed
+from fusion.web.shown.words import RUN_WORDS, Word, listed, plural
 
 Progress = Literal["todo", "now", "done", "off", "bad"]
 
@@ -82,6 +84,8 @@ def stage_strip(record: RunRecord) -> StageStrip:
         stages.append(_judge_stage(record))
         if record.mode is Mode.MERGE:
             stages.append(_write_stage(record))
+        if debates(record):
+            stages += [_debate_stage(record), _ruling_stage(record)]
     stages.append(_final_stage(record))
     return StageStrip(tuple(stages))
 
@@ -129,7 +133,7 @@ def _judge_stage(record: RunRecord) -> Stage:
         return Stage("Judge", "bad" if judge.failures else "off", "no verdict" if judge.failures else "not judged")
     if judge.endpoint is None:
         return Stage("Judge", "todo")
-    return Stage("Judge", "now", judge_task(record) or _attempt(judge.attempt))
+    return Stage("Judge", "now", judge_task(judge) or _attempt(judge.attempt))
 
 
 def _attempt(attempt: int) -> str:
@@ -147,7 +151,37 @@ def _write_stage(record: RunRecord) -> Stage:
     return Stage("Merge", "todo" if final.started_at_ms is None else "now")
 
 
+def _debate_stage(record: RunRecord) -> Stage:
+    debate = record.debate
+    if debate.reason is StopReason.NO_DISPUTE:
+        return Stage("Debate", "off", "nothing disputed")
+    if debate.reason is not None and not debate.rounds:
+        return Stage("Debate", "off", "not held")
+    if debate.reason is not None:
+        return Stage("Debate", "done", plural(sum(one.ended for one in debate.rounds), "round"))
+    if record.is_final:
+        return Stage("Debate", "bad" if debate.disputes else "off", "cut off" if debate.disputes else "not held")
+    if not debate.disputes:
+        return Stage("Debate", "todo")
+    return Stage("Debate", "now", f"round {max(1, debate.at_round)} of {debate.rounds_max}")
+
+
+def _ruling_stage(record: RunRecord) -> Stage:
+    ruling = record.ruling
+    if ruling.ruling is not None:
+        return Stage("Ruling", "done")
+    if record.debate.reason is not None and not record.debate.rounds:
+        return Stage("Ruling", "off", "not needed")
+    if record.is_final:
+        return Stage("Ruling", "bad" if ruling.failures else "off", "none" if ruling.failures else "not ruled on")
+    if ruling.endpoint is None:
+        return Stage("Ruling", "todo")
+    return Stage("Ruling", "now", judge_task(ruling) or _attempt(ruling.attempt))
+
+
 def _final_stage(record: RunRecord) -> Stage:
+    if record.final.final is None and record.final.started_at_ms is not None and debates(record):
+        return Stage("Final", "now", "being written")
     if record.final.final is not None:
         return Stage("Final", "done", "out of date" if record.final.out_of_date else "")
     return Stage("Final", "bad", "none") if record.is_final else Stage("Final", "todo")

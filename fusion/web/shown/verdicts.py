@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from fusion.engine.debate import PartialRuling, partial_ruling
+from fusion.engine.disputes import Dispute
 from fusion.engine.rubrics import RUBRICS
 from fusion.engine.sentences import rechecked
 from fusion.engine.types import Assessment, Contradiction, Judgement, Point
 from fusion.engine.verdict import PartialVerdict, partial_verdict
-from fusion.live.record import RunRecord
+from fusion.live.record import RunRecord, SittingRecord
+from fusion.runs.disputes import stance_name
 from fusion.web.shown.words import listed, plural
 
 READ_EVERY_MS = 250
 
 
 @dataclass(frozen=True, slots=True)
+class RulingAtWork:
+    """As much of the ruling on one dispute as came; `outcome` is empty until it is known."""
+
+    number: int
+    outcome: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class JudgeAtWork:
-    """What can be read of the verdict so far; never JSON, never a label."""
+    """What can be read of the verdict so far; never JSON, never a label. `disputes`: so many that it rules on."""
 
     name: str
     provider: str
@@ -25,6 +38,9 @@ class JudgeAtWork:
     answers: int
     partial: PartialVerdict
     failures: tuple[str, ...]
+    disputes: int = 0
+    rulings: tuple[RulingAtWork, ...] = ()
+    rationale: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,20 +106,50 @@ _PARSE_CAUTIONS = {
 def judge_at_work(record: RunRecord) -> JudgeAtWork | None:
     """None unless a judge is being asked right now."""
     judge = record.judge
+    if record.ruling.endpoint is not None:
+        return _ruling_at_work(record)
     if record.is_final or judge.endpoint is None or judge.judgement is not None:
         return None
     return JudgeAtWork(
         name=judge.endpoint.name,
         provider=judge.endpoint.provider,
         attempt=judge.attempt,
-        task=judge_task(record),
+        task=judge_task(judge),
         answers=len(judge.order),
         partial=partial_verdict(judge.text, judge.labels) if judge.text else PartialVerdict(),
         failures=_failures(record),
     )
 
 
-def _failures(record: RunRecord) -> tuple[str, ...]:
+def _ruling_at_work(record: RunRecord) -> JudgeAtWork | None:
+    sitting, disputes = record.ruling, record.debate.ledger
+    if record.is_final or sitting.endpoint is None or sitting.ruling is not None:
+        return None
+    partial = partial_ruling(sitting.text, sitting.labels, disputes) if sitting.text else PartialRuling()
+    return JudgeAtWork(
+        name=sitting.endpoint.name,
+        provider=sitting.endpoint.provider,
+        attempt=sitting.attempt,
+        task=judge_task(sitting),
+        answers=len(sitting.order),
+        partial=PartialVerdict(),
+        failures=_failures(record, sitting),
+        disputes=len(disputes),
+        rulings=tuple(_rulings_at_work(partial, disputes)),
+        rationale=partial.rationale,
+    )
+
+
+def _rulings_at_work(partial: PartialRuling, disputes: Sequence[Dispute]) -> Iterator[RulingAtWork]:
+    places = {dispute.id: place for place, dispute in enumerate(disputes)}
+    for one in partial.rulings:
+        place = places[one.dispute]
+        name = stance_name(disputes[place], one.stance) if one.stance else ""
+        outcome = f"{name} holds" if name else "open" if one.stance is None else ""
+        yield RulingAtWork(place + 1, outcome, one.reason)
+
+
+def _failures(record: RunRecord, sitting: SittingRecord | None = None) -> tuple[str, ...]:
     steps = {
         "retry": "It was asked again.",
         "reask": "It was asked again.",
@@ -113,7 +159,7 @@ def _failures(record: RunRecord) -> tuple[str, ...]:
     }
     return tuple(
         f"{_by_name(record.facts(failed.ref).name, failed.failure.message)} {steps.get(failed.next_step, '')}".strip()
-        for failed in record.judge.failures
+        for failed in (sitting or record.judge).failures
     )
 
 
@@ -150,9 +196,8 @@ def why(record: RunRecord) -> Why:
     )
 
 
-def judge_task(record: RunRecord) -> str:
-    """What the judge at work is asked for when it is not an ordinary verdict."""
-    judge = record.judge
+def judge_task(judge: SittingRecord) -> str:
+    """What the judge at work is asked for when it is not an ordinary verdict or ruling."""
     if judge.winner_only:
         return "asked only for a winner"
     if judge.reask:

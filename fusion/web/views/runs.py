@@ -78,6 +78,8 @@ def run_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "pool_id": run.pool_version.pool.public_id,
         "may_run": role_in(user, run.team) in RUNNERS,
         "again_key": new_key(),
+        # What is open stays open for whoever came while the run was under way; see data-watching.
+        "is_watched": not context["is_final"],
     }
     return render(request, "fusion/runs/page.html", context)
 
@@ -145,6 +147,7 @@ def _act(run: Run, person: User, deed: str, data: QueryDict) -> None:
         "stop": services.stop_run,
         "judge-now": services.judge_now,
         "wait-for-all": services.wait_for_all,
+        "end-debate": services.end_debate,
         "resume": services.resume_run,
         "judge": finals.judge_again,
     }
