@@ -206,7 +206,7 @@ def test_a_run_without_a_final_offers_to_judge_what_is_there_or_to_pick_one(stat
 
 def test_beside_a_final_who_gave_nothing_can_be_asked_again(run: Run, alice: User) -> None:
     assert not _dom(_get(alice, run)).root.xpath("//*[@id='act-ask']")
-    Answer.objects.filter(run=run, letter="C").update(state="failed", text="")
+    Answer.objects.filter(run=run, letter="C").update(state="stopped", text="")
     (button,) = _dom(_get(alice, run)).root.xpath("//button[@id='act-ask' and @value='resume']")
     assert button.text_content() == "Ask C again"
     assert _act(alice, run, do="resume").status_code == 302

@@ -53,7 +53,7 @@ _DEGRADED_TITLES = {
 }
 _ELSEWHERE = frozenset({RunState.FAILED, RunState.UNJUDGED, RunState.SHORT})
 _MISSING = frozenset({AnswerState.FAILED, AnswerState.EMPTY, AnswerState.REFUSED})
-_ASKED_AGAIN = frozenset({AnswerState.FAILED, AnswerState.EMPTY})
+RETRIED_FROM_NOTICE = frozenset({AnswerState.FAILED, AnswerState.EMPTY})
 # Notes of the engine that tell who is missing already.
 _TELL_OF_MISSING = frozenset({"quorum_missed", "single_answer"})
 
@@ -123,7 +123,7 @@ def _partial(record: RunRecord) -> Iterator[Notice]:
     if not missing or usable < 2:
         return
     can_ask = record.is_final and not record.elsewhere
-    again = tuple(column.letter for column in missing if column.state in _ASKED_AGAIN) if can_ask else ()
+    again = tuple(column.letter for column in missing if column.state in RETRIED_FROM_NOTICE) if can_ask else ()
     yield Notice(
         "info",
         f"{usable} of {len(record.answers)} answered, which is enough",

@@ -9,6 +9,7 @@ from fusion.engine.types import FinalKind, RunState
 from fusion.live.record import FinalMark, RunRecord
 from fusion.runs.finals import judgeable
 from fusion.runs.plan import KEPT_WHEN_RESUMED, can_be_judged
+from fusion.web.shown.notices import RETRIED_FROM_NOTICE
 from fusion.web.shown.words import listed, plural
 
 
@@ -101,8 +102,9 @@ def _ask_missing(record: RunRecord) -> str:
     attempted = record.attempted
     if attempted is not None and attempted.state in (RunState.CANCELLED, RunState.INTERRUPTED):
         return ""
-    missing = [letter for letter, column in record.answers.items() if column.state not in KEPT_WHEN_RESUMED]
-    return f"Ask {listed(missing)} again" if missing else ""
+    missing = [column for column in record.answers.values() if column.state not in KEPT_WHEN_RESUMED]
+    is_offered = len(missing) == 1 and missing[0].state in RETRIED_FROM_NOTICE and record.state is RunState.DONE
+    return "" if is_offered or not missing else f"Ask {listed([column.letter for column in missing])} again"
 
 
 def _about_change(record: RunRecord, shown: FinalMark) -> tuple[str, str]:
