@@ -384,14 +384,25 @@ def test_every_state_of_the_pages_passes_axe_and_fits(site: Site, scheme: Any, w
     page.context.close()
 
 
-def test_judging_again_shows_live_how_a_second_final_comes_about_and_both_stay_as_tabs(site: Site) -> None:
-    page = site.visit()
+def _is_accessible(page: Page) -> None:
+    """Nothing that axe objects to, and nothing beside the window, wide and narrow."""
+    for width in (1280, 320):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert _violations(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.set_viewport_size({"width": 1280, "height": 800})
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_judging_again_shows_live_how_a_second_final_comes_about_and_both_stay_as_tabs(site: Site, scheme: Any) -> None:
+    page = site.visit(color_scheme=scheme, reduced_motion="reduce")
     url = site.ask(page)
     _over(page)
     page.goto(url)
     page.click("#act-rejudge")
     page.check("#rejudge-form input[name=mode][value=merge]")
     page.select_option("#rejudge-form select[name=rubric]", "code-review")
+    _is_accessible(page)
     page.click("#rejudge-form button[type=submit]")
     page.wait_for_selector(".finals__tab:nth-of-type(2)")
     _over(page)
@@ -401,9 +412,11 @@ def test_judging_again_shows_live_how_a_second_final_comes_about_and_both_stay_a
     assert _shown(page) == watched
     page.click("#final-tab-1")
     page.wait_for_url(re.compile("final=1"))
+    _is_accessible(page)
     page.click("#act-choose")
     page.wait_for_url(re.compile(r"/r/[0-9a-f-]+$"))
     assert "Best-of" in page.inner_text(".finals__tab[aria-current]")
+    page.context.close()
 
 
 def test_earlier_attempts_open_in_their_column(site: Site) -> None:
@@ -418,3 +431,7 @@ def test_earlier_attempts_open_in_their_column(site: Site) -> None:
     page.click("#older-B")
     page.wait_for_selector("#attempts-B .attempt")
     assert before.split(":")[0] in page.inner_text("#attempts-B")
+    _is_accessible(page)
+    page.goto(f"{url}/attempts/B")
+    _is_accessible(page)
+    page.context.close()
