@@ -243,7 +243,7 @@ class Limits:
     judge_max_tokens: int = 8192
     writer_max_tokens: int = 8192
     debate_rounds: int = 1
-    rebuttal_max_tokens: int = 1500
+    rebuttal_max_tokens: int = 4096  # with hidden reasoning; what is asked for takes some 600
 
 
 @dataclass(frozen=True, slots=True)

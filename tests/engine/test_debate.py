@@ -355,7 +355,7 @@ async def test_a_reply_that_stays_unreadable_is_none() -> None:
         (Reply((" ",)), "Model-B sent an empty reply."),
         (
             Reply(reasoning=("hm",), finish=FinishReason.LENGTH),
-            "Model-B used all its 1500 tokens before it wrote any visible text.",
+            "Model-B used all its 4096 tokens before it wrote any visible text.",
         ),
     ],
 )
@@ -507,7 +507,8 @@ async def test_a_long_answer_is_cut_to_the_members_context() -> None:
     run.plan = replace(run.plan, members=(small, run.plan.members[1]))
     await run.run()
     prompt = sum(len(message.content) for message in provider.requests[1].messages)
-    assert prompt / 3 + run.plan.limits.rebuttal_max_tokens < 8_000
+    assert provider.requests[1].max_tokens == 2_000
+    assert prompt / 3 + 2_000 < 8_000
     assert "tokens omitted" in provider.requests[1].messages[1].content
 
 
