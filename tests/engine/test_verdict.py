@@ -277,10 +277,10 @@ def test_quotes_are_found_despite_spacing_case_and_small_slips(quote: str, found
 def test_quotes_are_checked_fast_in_huge_answers() -> None:
     words = [f"word{number % 977} of the text" for number in range(25_000)]
     quotes = Quotes({"A": " ".join(words)})
-    started = time.perf_counter()
+    started = time.process_time()  # of this process alone: the machine may be busy with something else
     assert quotes.verified("word12 of the texd word13 of the text", ["A"])
     assert not quotes.verified("a sentence of the text that word12 never said of anything else " * 5, ["A"])
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
 
 
 def test_quotes_without_end_cost_bounded_work(monkeypatch: pytest.MonkeyPatch) -> None:
