@@ -241,6 +241,7 @@ def _put_stages_back(record: RunRecord, earlier: RunRecord) -> None:
     record.mode, record.rubric, record.judge_refs = earlier.mode, earlier.rubric, earlier.judge_refs
     record.panel_closed, record.waiting_for_all = earlier.panel_closed, earlier.waiting_for_all
     record.judge, record.final, record.degraded = earlier.judge, earlier.final, earlier.degraded
+    record.debate, record.ruling = earlier.debate, earlier.ruling
 
 
 async def to_the_end(work: Coroutine[Any, Any, T]) -> T:

@@ -101,6 +101,30 @@ async def test_a_re_judge_that_gives_no_final_leaves_the_one_that_stands(
     assert live_run(run).record.judge == after.judge
 
 
+async def test_a_debate_and_its_ruling_come_back_with_the_final_that_they_led_to(
+    worker: Worker, upstream: Upstream, person: User
+) -> None:
+    run = await judged(person, QUICK, OTHER, mode="debate", judge="judge-disputes-tokens5")
+    before = await db(load_record)(run)
+    assert before.final.final is not None and before.final.final.kind is FinalKind.RULED
+    after = await again(run, person, judge=DOWN, mode="best-of")
+    live = live_run(run).record
+    assert (live.debate, live.ruling.ruling) == (after.debate, after.ruling.ruling)
+    assert (after.debate, after.ruling.ruling) == (before.debate, before.ruling.ruling)
+    assert (live.mode, live.final.final) == (Mode.DEBATE, before.final.final)
+
+
+async def test_stored_answers_are_debated_without_asking_for_answers(
+    worker: Worker, upstream: Upstream, person: User
+) -> None:
+    run = await judged(person, QUICK, OTHER)
+    record = await again(run, person, judge="custom:judge-disputes-tokens5", mode="debate")
+    assert [mark.kind for mark in record.finals] == [FinalKind.VERBATIM, FinalKind.RULED]
+    assert record.finals[1].judge is not None and record.finals[1].judge.model_id == "judge-disputes-tokens5"
+    assert [answer.attempt for answer in record.answers.values()] == [1, 1]
+    assert not (await db(load_record)(run, final=1)).debate.rounds and record.debate.rounds
+
+
 async def test_what_the_next_re_judge_gives_is_told_alone(worker: Worker, upstream: Upstream, person: User) -> None:
     run = await judged(person, QUICK, OTHER)
     await again(run, person, judge=DOWN)
