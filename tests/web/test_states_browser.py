@@ -255,6 +255,26 @@ def test_every_state_of_a_run_shows_its_words_and_fits_at_any_width(tour: Tour) 
         page.close()
 
 
+def test_pools_that_simulate_problems_fit_wherever_they_are_shown(tour: Tour) -> None:
+    page = tour.context.new_page()
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{tour.server.url}/pools")
+    assert page.evaluate(FITS)
+    page.click(".pool-card:has-text('unreadable-verdict') h2 a")
+    page.wait_for_selector("text=Rules")
+    assert page.evaluate(FITS)
+    page.click("text=Ask with this pool")
+    page.wait_for_selector(".plan :text('simulates: its verdict cannot be read')")
+    assert page.evaluate(FITS)
+    page.goto(f"{tour.server.url}/pools")
+    page.click(".pool-card:has-text('unreadable-verdict') >> text=Edit")
+    page.wait_for_selector("select[name=judge_problem]", state="visible")
+    assert page.evaluate(FITS) and not page.is_visible("select[name=writer_problem]")
+    page.select_option("select[name=writer]", "sim:bold")
+    page.wait_for_selector("select[name=writer_problem]", state="visible")
+    page.close()
+
+
 def test_a_question_that_a_member_has_no_room_for_is_said_before_it_is_sent(tour: Tour) -> None:
     page = tour.newcomer.new_page()
     page.goto(tour.server.url)
