@@ -53,20 +53,17 @@ def _move(model_id: str, dispute: FencedDispute, written: WrittenQuestion | None
     told = find_dispute(dispute.topic, written) if written else None
     if told is None:
         return _said(dispute, "hold", own, reason=NOTHING_WEIGHED, confidence=SURE_OF_UNREAD)
-    move = _written_move(told, model_id, dispute, own)
+    move = _written_move(told, model_id, dispute)
     if move is None:
         return _said(dispute, "hold", own, confidence=80)
     return _written(dispute, own, told, move)
 
 
-def _written_move(told: WrittenDispute, model_id: str, dispute: FencedDispute, own: FencedStance) -> WrittenMove | None:
-    """What is written for this round; None when everything has been said, or it stands elsewhere by now."""
+def _written_move(told: WrittenDispute, model_id: str, dispute: FencedDispute) -> WrittenMove | None:
+    """What is written for this round, a later one when something was argued already; None when all has been said."""
     moves = told.moves.get(model_id, ())
-    held = next((one for one in told.contradiction.stances if model_id in one.quotes), None)
     number = 1 if any(stance.argument for stance in dispute.stances) else 0
-    if held is None or number >= len(moves) or not _is_same(own.says, held.stance):
-        return None
-    return moves[number]
+    return moves[number] if number < len(moves) else None
 
 
 def _written(dispute: FencedDispute, own: FencedStance, told: WrittenDispute, move: WrittenMove) -> dict[str, Any]:
