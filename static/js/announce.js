@@ -15,6 +15,7 @@
       done: heads.filter((head) => !busy.has(head.dataset.state)).length,
       of: heads.length,
       phase: document.getElementById("final-head")?.dataset.phase,
+      kept: document.getElementById("final-head")?.hasAttribute("data-kept"),
       over: document.getElementById("live-seq") === null,
       round: document.getElementById("debate-head")?.dataset.said,
       state: document.querySelector("[data-run-state]")?.textContent,
@@ -42,7 +43,8 @@
     if (now.phase !== said.phase && now.phase === "judging") later("The judge has started.");
     if (now.phase !== said.phase && now.phase === "ruling") later("The judge is ruling on the debate.");
     if (now.phase !== said.phase && now.phase === "writing") later("The final is being written.");
-    if (now.phase !== said.phase && now.phase === "ready") {
+    if (now.phase !== said.phase && now.phase === "ready" && now.kept) later("There is no new final; the one before stands.");
+    else if (now.phase !== said.phase && now.phase === "ready") {
       const words = document.getElementById("doc-final")?.textContent.trim().split(/\s+/).length ?? 0;
       later(`Final ready, ${words} words.`);
       if (document.hidden) document.title = `✓ ${title}`;

@@ -65,7 +65,7 @@
       selection: selected(),
       element,
       top: element?.getBoundingClientRect().top,
-      ready: document.getElementById("final-head")?.dataset.phase === "ready",
+      ready: document.querySelector("#final-head[data-phase=ready]:not([data-kept])") !== null,
     };
   });
 
@@ -79,7 +79,7 @@
       const moved = element.getBoundingClientRect().top - top;
       if (Math.abs(moved) >= 1) scrollBy({ top: moved, behavior: "instant" });
     }
-    const isReady = document.getElementById("final-head")?.dataset.phase === "ready";
+    const isReady = document.querySelector("#final-head[data-phase=ready]:not([data-kept])") !== null;
     if (isReady && !ready && !inView()) pill.hidden = false;
     document.dispatchEvent(new CustomEvent("fusion:frame", { detail: { running: running() } }));
   });

@@ -178,6 +178,7 @@ def test_a_page_that_watches_a_re_judge_that_gives_nothing_is_again_as_before_an
     page.apply(show.screen.frames_or_snapshot(token))
     assert page.text() == PageDom(inner(Screen(stored(show.record)))).text()
     assert "Judging again by Other was stopped The final stands as before." in page.visible()
+    assert page.root.xpath("//*[@id='final-head' and @data-kept]")  # so that nobody is told of a new final
     assert "Go on judging" in page.visible() and "So the sky is blue." in page.visible()
 
 

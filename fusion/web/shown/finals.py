@@ -17,7 +17,10 @@ Phase = Literal["waiting", "judging", "debating", "ruling", "writing", "ready", 
 
 @dataclass(frozen=True, slots=True)
 class FinalHead:
-    """`label`: where the text comes from, in a few words; `flags`: (tone, words) that a reader must see first."""
+    """`label`: where the text comes from, in a few words; `flags`: (tone, words) that a reader must see first.
+
+    `is_kept`: another one was to come and did not, so nothing is new about this one.
+    """
 
     run_id: str
     phase: Phase
@@ -29,6 +32,7 @@ class FinalHead:
     is_partial: bool
     number: int | None = None
     out_of_date: bool = False
+    is_kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,7 @@ def final_head(record: RunRecord) -> FinalHead:
         is_partial=final is not None and record.state is RunState.CANCELLED and final.truncated,
         number=record.final.number,
         out_of_date=final is not None and record.final.out_of_date,
+        is_kept=final is not None and record.attempted is not None,
     )
 
 

@@ -89,7 +89,8 @@ def _attempted(record: RunRecord) -> Iterator[Notice]:
     what = f"Judging again{by}" if attempted.rejudged else "Running what was missing"
     how = _CUT_OFF.get(attempted.state, "gave no new final")
     reason = f"{attempted.failure.message} " if attempted.failure is not None else ""
-    yield Notice("warn", f"{what} {how}", f"{reason}The final stands as before.", advice(attempted.failure))
+    hint = "" if attempted.state in _CUT_OFF else "Judge again with another judge, or leave it as it is."
+    yield Notice("warn", f"{what} {how}", f"{reason}The final stands as before.", hint)
 
 
 _CUT_OFF = {RunState.CANCELLED: "was stopped", RunState.INTERRUPTED: "was interrupted"}
