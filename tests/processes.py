@@ -164,7 +164,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from tests.factories import MemberSpec, make_pool, make_user
 user = make_user("alice", is_staff=True, is_superuser=True)
 members = tuple(MemberSpec("custom:" + name) for name in {members!r})
-pool = make_pool(user, name="Bench", members=members, judge="custom:{judge}", fallback_judges=(), grace_s=60)
+pool = make_pool(user, name="Bench", members=members, judge="custom:{judge}", fallback_judges=(), **{rules!r})
 session = SessionStore()
 session[SESSION_KEY] = str(user.pk)
 session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
@@ -174,11 +174,11 @@ print(json.dumps([session.session_key, str(pool.public_id)]))
 """
 
 
-def set_up(data_dir: Path, upstream: str, *, members: list[str], judge: str) -> tuple[str, str]:
+def set_up(data_dir: Path, upstream: str, *, members: list[str], judge: str, **rules: Any) -> tuple[str, str]:
     """Make alice with a session, and a pool of the model server's models: session key, pool id."""
     migrated = manage(data_dir, "migrate", "--verbosity", "0")
     assert migrated.returncode == 0, migrated.stderr
-    script = SET_UP.format(members=members, judge=judge)
+    script = SET_UP.format(members=members, judge=judge, rules={"grace_s": 60, **rules})
     made = manage(data_dir, "shell", "--no-imports", "--command", script, FUSION_PROVIDER_URL=upstream)
     assert made.returncode == 0, made.stderr
     session, pool = json.loads(made.stdout.strip().splitlines()[-1])

@@ -1,0 +1,95 @@
+"""A debate in a browser: watched live, read afterwards, with the keyboard and on a phone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from tests.processes import served, set_up, upstream_process
+from tests.web.test_run_browser import Site, _over, _until, _violations
+
+pytestmark = pytest.mark.browser
+
+MEMBERS = ["m-a-rate60-tokens90", "m-b-yields-rate60-tokens90", "m-c-caves-rate60-tokens90"]
+JUDGE = "judge-disputes-unique-rate60-tokens60"
+FITS = "document.documentElement.scrollWidth <= innerWidth"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    data_dir = tmp_path_factory.mktemp("debate")
+    with upstream_process() as upstream:
+        session, pool = set_up(data_dir, upstream, members=MEMBERS, judge=JUDGE, debate_rounds=3)
+        variables = {"FUSION_PROVIDER_URL": upstream, "FUSION_MAX_RUNS_PER_PERSON": "50"}
+        with served(data_dir, **variables) as server, sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path="/usr/bin/chromium",
+                args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+            )
+            yield Site(server, browser, session, pool)
+            browser.close()
+
+
+def _words(page: Any, element: str) -> str:
+    return " ".join((page.text_content(f"#{element}") or "").split())
+
+
+def test_a_debate_is_watched_from_its_disputes_to_its_ruling_and_is_the_same_when_loaded_anew(site: Site) -> None:
+    page = site.visit()
+    url = site.ask(page, mode="debate")
+    _until(page, "document.querySelector('#round-1-A[data-state=writing] .move__text') !== null")
+    assert "Dispute 1 Whether each step follows" in _words(page, "debate-disputes")
+    assert "It stays" in _words(page, "round-1-A") or "Each step" in _words(page, "round-1-A")
+    assert "{" not in page.inner_text("#run-debate"), "what a member writes is never shown raw"
+    assert page.locator("#run-debate details").first.get_attribute("open") is not None
+    assert _violations(page) == [] and page.evaluate(FITS)
+    _over(page)
+    assert "changed its mind: S2 → S1" in _words(page, "round-1-B")
+    assert "Gave in without a reason" in _words(page, "round-1-C")
+    assert "Ruling: S1 holds" in _words(page, "debate-disputes")
+    assert "Ruled by" in _words(page, "final-head")
+    watched = page.evaluate("document.querySelector('#run-debate .debate__body').innerHTML")
+    page.goto(url)
+    assert page.evaluate("document.querySelector('#run-debate .debate__body').innerHTML") == watched
+
+
+def test_a_round_is_made_the_last_one_by_keyboard_and_the_debate_is_folded_afterwards(site: Site) -> None:
+    page = site.visit(viewport={"width": 1280, "height": 1000})
+    url = site.ask(page, mode="debate")
+    page.wait_for_selector("#act-end-debate")
+    page.focus("#act-end-debate")
+    page.keyboard.press("Enter")
+    _over(page)
+    assert "The debate ended because a person asked to stop after the round." in _words(page, "debate-note")
+    page.goto(url)
+    assert not page.locator("#debate-disputes").is_visible()
+    page.focus(".debate__top")
+    page.keyboard.press("Enter")
+    assert page.locator("#debate-disputes").is_visible()
+    assert _violations(page) == [] and page.evaluate(FITS)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_phone_the_cells_of_a_round_stand_below_one_another(site: Site, scheme: Any) -> None:
+    page = site.visit(color_scheme=scheme, viewport={"width": 390, "height": 844}, reduced_motion="reduce")
+    site.ask(page, mode="debate")
+    _over(page)
+    assert page.evaluate(FITS)
+    boxes = [page.locator(f"#round-1-{letter}").bounding_box() for letter in "ABC"]
+    assert all(box is not None and box["width"] > 300 for box in boxes)
+    tops = [box["y"] for box in boxes if box is not None]
+    assert tops == sorted(tops) and tops[0] < tops[1] < tops[2]
+    assert page.locator("#round-1-B .cell__who").is_visible()
+    assert _violations(page) == []
+
+
+def test_the_end_of_a_round_is_told_to_who_cannot_see_it(site: Site) -> None:
+    page = site.visit()
+    site.ask(page, mode="debate")
+    _until(
+        page, "document.querySelector('[data-announce]').textContent.includes('Round 1 of 3 ended: B changed its mind')"
+    )
+    assert page.locator("#run-debate [aria-live]").count() == 0
