@@ -61,13 +61,15 @@ def action_words(move: Move, dispute: Dispute | None) -> str:
 
 
 def holders(dispute: Dispute) -> str:
-    """How the members stand now: `2 of 3 hold S1`; the largest side."""
+    """How the members stand: `2 of 3 hold S1`, the largest side; or that none is larger."""
     sides = [len(stance.letters) for stance in dispute.stances]
     if not sum(sides):
         return "nobody holds a stance any more"
     most = max(sides)
     names = [f"S{place + 1}" for place, count in enumerate(sides) if count == most]
-    return f"{most} of {sum(sides)} now hold {' and '.join(names)}" + (" each" if len(names) > 1 else "")
+    if len(names) > 1:
+        return f"evenly split between {_and(names)}"
+    return f"{most} of {sum(sides)} hold{'s' * (most == 1)} {names[0]}"
 
 
 def who_moved(one: RoundRecord) -> str:

@@ -73,7 +73,7 @@ def test_the_report_tells_who_moved_and_why() -> None:
         "- **Dispute 1:** How much more",
         "    - **S2** (given up): fourth power",
         "    - **S1** (given up without a reason, so it stays on the table): It is Rayleigh scattering",
-        "C changed its mind, A gave in without a reason. Dispute 1: 2 of 2 now hold S1. Dispute 2: 2 of 2 now hold S2.",
+        "C changed its mind, A gave in without a reason. Dispute 1: 2 of 2 hold S1. Dispute 2: 2 of 2 hold S2.",
         "    - **Dispute 2, gave in: S1 → S2** (without a reason): absorption then",
         "    - **Dispute 1, changed its mind: S2 → S1**: more",
         "        - **Names an error:** The exponent is wrong “lambda \\*\\* -4”",

@@ -46,6 +46,14 @@ def test_json_prints_one_object_with_the_whole_run(data_dir: Path, upstream: str
     assert run["final"]["text"]
 
 
+def test_a_debate_without_a_dispute_says_so_in_its_json(data_dir: Path, upstream: str) -> None:
+    asked = manage(data_dir, "fuse", "Why?", "--json", "--mode", "debate", "--pool", "simulated-panel")
+    assert asked.returncode == 0, asked.stderr
+    run = json.loads(asked.stdout)
+    assert (run["mode"], run["debate"]["stop"], run["debate"]["rounds"]) == ("debate", "no_dispute", [])
+    assert run["final"]["text"]
+
+
 def test_an_empty_question_is_a_bad_argument(data_dir: Path) -> None:
     asked = manage(data_dir, "fuse", "  ")
     assert asked.returncode == 2

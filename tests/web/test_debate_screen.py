@@ -119,7 +119,7 @@ def test_a_debate_is_told_with_its_disputes_moves_and_reasons() -> None:
     assert "Ruling: open Neither case is made. What would settle it: Measure the spectrum." in disputes
     assert part(page, "round-1") == (
         "Round 1 of 2 C changed its mind, A gave in without a reason. "
-        "Dispute 1: 2 of 2 now hold S1. Dispute 2: 2 of 2 now hold S2."
+        "Dispute 1: 2 of 2 hold S1. Dispute 2: 2 of 2 hold S2."
     )
     assert "holds S1" in part(page, "round-1-A") and "What would change its mind A measurement" in part(
         page, "round-1-A"
@@ -146,6 +146,16 @@ def test_who_held_what_before_and_after_is_a_table() -> None:
     assert rows == [["Before", "S1", "–", "S2"], ["Round 1", "S1", "–", "→ S1"]]
     moved = [cell.get("data-moved") for cell in page.root.xpath("(//table[@class='flow'])[2]//td[@data-moved]")]
     assert moved == ["soft"]
+
+
+def test_the_verdict_before_the_debate_is_not_taken_for_the_ruling() -> None:
+    assert "This is the verdict before the debate." in part(played(debate_run()).page(), "run-why")
+    assert "before the debate" not in part(played(without_dispute()).page(), "run-why")
+
+
+def test_an_even_split_is_called_one() -> None:
+    show = played(debate_run(), until=ev.DebateStarted)
+    assert "held by C Evenly split between S1 and S2." in part(show.page(), "debate-disputes")
 
 
 def test_the_stages_of_a_debate_are_on_the_strip() -> None:

@@ -83,6 +83,7 @@ class Why:
     blind_spots: tuple[str, ...] = ()
     cautions: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
+    is_before_debate: bool = False
     unread: tuple[UnreadReply, ...] = ()
 
 
@@ -191,6 +192,7 @@ def why(record: RunRecord) -> Why:
         unique=verdict.unique,
         contradictions=verdict.contradictions,
         blind_spots=verdict.blind_spots,
+        is_before_debate=record.ruling.ruling is not None,
         cautions=tuple(_cautions(judgement)),
         failures=_failures(record),
     )
