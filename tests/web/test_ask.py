@@ -10,6 +10,7 @@ from django.conf import LazySettings
 from django.test import Client
 
 from fusion.models import Run, User
+from fusion.runs import health
 from fusion.runs.examples import bundled_questions
 from tests.factories import MemberSpec, client_of, make_pool, make_run
 
@@ -153,6 +154,19 @@ def test_a_pool_that_cannot_be_asked_says_so_before_anything_is_sent(alice: User
     assert f'<a href="/pools/{pool.public_id}">Open the pool</a>' in text
     fine = make_pool(alice)
     assert 'id="ask-problem"' not in _text(client_of(alice).get(f"/?pool={fine.public_id}"))
+
+
+def test_who_has_failed_lately_is_named_before_the_question_is_sent(alice: User) -> None:
+    pool = make_pool(alice)
+    path = f"/?pool={pool.public_id}"
+    assert 'id="ask-failing"' not in _text(client_of(alice).get(path))
+    try:
+        for failed in (True, True, False):
+            health.note("sim:bold", failed=failed)
+        text = _text(client_of(alice).get(path))
+    finally:
+        health.forget()
+    assert "C (Simulated · Bold) failed in 2 of its last 3 calls." in text
 
 
 def test_the_plan_knows_which_member_has_the_least_room(alice: User) -> None:

@@ -24,8 +24,9 @@ from fusion.engine.types import AnswerState, RunState
 from fusion.live.record import RunRecord
 from fusion.models import Pool, Run, RunExecution, User
 from fusion.providers.simulated import SimulatedProvider
-from fusion.runs import catalogue
+from fusion.runs import catalogue, health
 from fusion.runs.database import close_database_threads
+from fusion.runs.health import Failing
 from fusion.runs.pools import MemberSpec
 from fusion.runs.services import start_run
 from fusion.runs.worker import Worker
@@ -249,6 +250,17 @@ async def test_a_missed_quorum_can_be_judged_anyway(desk: Desk) -> None:
     await desk.press(run, "act-judge")
     record = await ended(run, after=first)
     assert record.state is RunState.DONE and record.answers["C"].attempt == 1
+
+
+async def test_who_failed_is_remembered_for_the_next_question(desk: Desk) -> None:
+    health.forget()
+    try:
+        for _ in range(3):
+            await desk.ended("careful", "terse!wrong-key")
+        assert health.failing("sim:terse!wrong-key") == Failing(3, 3)
+        assert health.failing("sim:careful") is None
+    finally:
+        health.forget()
 
 
 async def test_a_missed_quorum_that_is_judged_all_the_same_is_labelled(desk: Desk) -> None:

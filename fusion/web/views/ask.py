@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -14,7 +15,7 @@ from fusion.errors import PoolUnusable
 from fusion.live.record import EndpointFacts
 from fusion.models import Pool, PoolVersion, Run, User
 from fusion.models.pool import Mode
-from fusion.runs import catalogue
+from fusion.runs import catalogue, health
 from fusion.runs.examples import bundled_questions
 from fusion.runs.plan import check_usable
 from fusion.runs.pools import CallPlan, planned_calls, spec_of
@@ -38,7 +39,8 @@ class Tightest:
 class PoolOption:
     """One pool of the picker with everything that its run will call.
 
-    `problem`: why it cannot be asked as it stands. `tightest`: the member with the least room for a question.
+    `problem`: why it cannot be asked as it stands. `failing`: sentences about who has failed lately.
+    `tightest`: the member with the least room for a question.
     """
 
     public_id: str
@@ -52,6 +54,7 @@ class PoolOption:
     simulated: bool
     problem: str
     tightest: Tightest | None
+    failing: tuple[str, ...]
 
 
 @signed_in
@@ -155,6 +158,7 @@ def pool_option(pool: Pool | None, mode: str) -> PoolOption | None:
         simulated=any(known.simulated for known in facts),
         problem=_problem(version),
         tightest=_tightest(members),
+        failing=tuple(_failing([*members, *_others(judge, writer)])),
     )
 
 
@@ -164,6 +168,19 @@ def _problem(version: PoolVersion) -> str:
     except PoolUnusable as exc:
         return exc.message
     return ""
+
+
+def _others(judge: EndpointFacts | None, writer: EndpointFacts | None) -> list[tuple[str, EndpointFacts]]:
+    named = (("The judge", judge), ("The writer", None if writer == judge else writer))
+    return [(name, facts) for name, facts in named if facts is not None]
+
+
+def _failing(parts: list[tuple[str, EndpointFacts]]) -> Iterator[str]:
+    """One sentence for each part of the pool whose latest calls failed."""
+    for name, facts in parts:
+        lately = health.failing(facts.ref)
+        if lately is not None:
+            yield f"{name} ({facts.name}) failed in {lately.failed} of its last {lately.calls} calls."
 
 
 def _tightest(members: tuple[tuple[str, EndpointFacts], ...]) -> Tightest | None:
