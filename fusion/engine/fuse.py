@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from fusion.engine import sentences
 from fusion.engine.call import Caller
 from fusion.engine.controls import Controls
-from fusion.engine.debate import Ledger, base_candidates, hold_debate, ledger_of, plan_ruled_patches, rule
+from fusion.engine.debate import (
+    Ledger,
+    base_candidates,
+    hold_debate,
+    ledger_of,
+    left_out_letters,
+    plan_ruled_patches,
+    rule,
+)
 from fusion.engine.disputes import Ruling
 from fusion.engine.events import Degraded, Emit, Event, FinalEnded, JudgeFailed, RunEnded, RunStarted
 from fusion.engine.judge import judge_answers
@@ -123,7 +131,7 @@ class _Run:
         """What the debate left; None when a person stopped the run."""
         if self.plan.given_ruling is not None:
             return ledger_of(self.plan, self.answers, judgement)
-        left_out = [answer.letter for answer in self.answers if answer.letter in judgement.suspects]
+        left_out = left_out_letters(judgement, self.answers)
         if left_out:
             self._degraded("left_out_of_debate", sentences.left_out_of_debate(self.plan, left_out))
         return await hold_debate(

@@ -9,7 +9,7 @@ from fusion.engine.debate.partial import (
     partial_ruling,
 )
 from fusion.engine.debate.plan import plan_ruled_patches
-from fusion.engine.debate.rounds import hold_debate, ledger_of
+from fusion.engine.debate.rounds import hold_debate, ledger_of, left_out_letters
 from fusion.engine.debate.ruling import base_candidates, rule
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "base_candidates",
     "hold_debate",
     "ledger_of",
+    "left_out_letters",
     "partial_position",
     "partial_ruling",
     "plan_ruled_patches",

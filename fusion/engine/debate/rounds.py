@@ -62,6 +62,14 @@ def debaters_of(judgement: Judgement, answers: Sequence[Answer]) -> tuple[str, .
     return tuple(sorted(judged - set(judgement.suspects)))
 
 
+def left_out_letters(judgement: Judgement, answers: Sequence[Answer]) -> tuple[str, ...]:
+    """Who has a side in a material contradiction and takes no part all the same, since its answer tries to steer."""
+    sides = (side for one in judgement.verdict.contradictions if one.material for side in one.stances)
+    named = {letter for side in sides for letter in side.letters}
+    judged = {answer.letter for answer in answers}
+    return tuple(sorted(named & judged & set(judgement.suspects)))
+
+
 def ledger_of(plan: Plan, answers: Sequence[Answer], judgement: Judgement) -> Ledger:
     """The ledger with the rounds that exist already."""
     debaters = debaters_of(judgement, answers)
