@@ -127,6 +127,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "fusion.web.deception.SpellOutMiddleware",
 ]
 
 ROOT_URLCONF = "fusion_site.urls"

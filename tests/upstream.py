@@ -6,7 +6,8 @@ the answers that it finds in the prompt, decided by their content alone. Other w
 `cost` (says what it charged), `unique` (a judge that finds something in the loser alone, so that a merge has work),
 `none` (a judge that holds no answer to be acceptable), `mixed` (Markdown with lists, tables and code, four characters
 a token). In a debate (`upstream_debate`): `disputes` (a judge that finds a contradiction), `yields` and `caves` (they
-concede, with a named error or without), `slowly` (rebuttals and rulings take 20 s). A model called `broken-KIND` does
+concede, with a named error or without), `slowly` (rebuttals and rulings take 20 s). `echo` says what it was
+asked: as its answer, as the message of its error, or in all prose of its verdict. A model called `broken-KIND` does
 what `tests.faults` says of that kind.
 
 `GET /stats` tells how many streams are open, how many began and were closed early, and which models were asked.
@@ -151,7 +152,8 @@ class Upstream:
         if (fault := fault_of(asked["model"])) is not None:
             await self._until_hung_up(fault(writer), reader)
         elif behaviour.status != 200:
-            message = {"error": {"message": f"simulated {behaviour.status}", "code": behaviour.status}}
+            said = _asked(asked) if "echo" in behaviour.words else f"simulated {behaviour.status}"
+            message = {"error": {"message": said, "code": behaviour.status}}
             _send_json(writer, behaviour.status, message)
         else:
             await self._until_hung_up(_write_stream(asked, behaviour, writer), reader)
@@ -254,7 +256,12 @@ def _answer_pieces(asked: dict[str, Any], behaviour: Behaviour) -> list[str]:
     if "mute" in behaviour.words:
         return []
     if "judge" in behaviour.words:
-        return _in_pieces(_verdict(asked, behaviour.words), behaviour.tokens)
+        verdict = _verdict(asked, behaviour.words)
+        if "echo" in behaviour.words:
+            verdict = _echoing(verdict, asked)
+        return _in_pieces(verdict, behaviour.tokens)
+    if "echo" in behaviour.words:
+        return _in_pieces(_asked(asked), behaviour.tokens)
     if "mixed" in behaviour.words:
         return _mixed_markdown(behaviour.tokens)
     text = "".join(f"{asked['model']}: " if n == 0 else WORDS[n % len(WORDS)] + " " for n in range(behaviour.tokens))
@@ -265,6 +272,42 @@ def _mixed_markdown(tokens: int) -> list[str]:
     """So many tokens of sections that hold what answers hold."""
     text = "".join(SECTION.replace("NN", str(number)) for number in range(tokens * CHARS_PER_TOKEN // 600 + 1))
     return [text[at : at + CHARS_PER_TOKEN] for at in range(0, tokens * CHARS_PER_TOKEN, CHARS_PER_TOKEN)]
+
+
+def _asked(asked: dict[str, Any]) -> str:
+    return str(asked["messages"][-1]["content"])
+
+
+def _echoing(verdict: str, asked: dict[str, Any]) -> str:
+    """The same decision with the lines of an answer as its prose."""
+    _, _, answer = ANSWER.findall(_asked(asked))[0]
+    lines = [line for line in answer.split("\n") if line.strip()]
+    said = json.loads(verdict)
+    labels = [item["label"] for item in said["assessments"]]
+    said["notes"] = said["rationale"] = " ".join(lines)[:4_000]
+    said["blind_spots"] = lines[:40]
+    said["consensus"] = [
+        {"id": f"c{number}", "text": line, "labels": labels, "quote": line, "standing": "supported"}
+        for number, line in enumerate(lines[40:80])
+    ]
+    said["contradictions"] = [
+        {
+            "id": f"d{number}",
+            "topic": line,
+            "material": True,
+            "stances": [{"labels": [label], "stance": line, "quote": line} for label in labels],
+            "resolution": line,
+            "resolved_for": labels[:1],
+            "basis": "reasoning",
+        }
+        for number, line in enumerate(lines[80:120])
+    ]
+    for item, offset in zip(said["assessments"], range(120, len(lines), 60), strict=False):
+        item["strengths"] = lines[offset : offset + 30]
+        item["problems"] = [
+            {"quote": line, "issue": line, "severity": "minor"} for line in lines[offset + 30 : offset + 60]
+        ]
+    return json.dumps(said)
 
 
 def _in_pieces(text: str, count: int) -> list[str]:

@@ -25,7 +25,9 @@ SWITCH_S = 0.0005
 STOP_WORK_S = 7.0  # for what is under way to be stored
 STOP_HARD_S = 9.5  # from the first signal to the end, whatever hangs
 SOCKET_LIFE_S = 12 * 3600
-SOCKET_BYTES = 64 * 1024  # sockets only read; whoever sends more is not one of our pages
+# A page sends a word now and then; what it is sent, a whole run at worst, counts against the limit of messages too.
+SOCKET_FRAME_BYTES = 64 * 1024
+SOCKET_MESSAGE_BYTES = 16 * 1024 * 1024
 
 
 class Serving:
@@ -69,8 +71,8 @@ class Serving:
             ready_callable=self._begin,
             server_name="fusion",
             websocket_timeout=SOCKET_LIFE_S,
-            websocket_max_message_size=SOCKET_BYTES,
-            websocket_max_frame_size=SOCKET_BYTES,
+            websocket_max_message_size=SOCKET_MESSAGE_BYTES,
+            websocket_max_frame_size=SOCKET_FRAME_BYTES,
             verbosity=0,
         )
         server.listen_success = self._ports.append

@@ -25,7 +25,8 @@ from fusion.runs.doorbell import group_of, group_of_user
 from fusion.web.screen import Screen
 from fusion.web.watch import NOT_STORED, caught_up, screen_after_end, screen_for
 
-SIGNED_OUT, FORBIDDEN, NOT_FOUND, ENDED, SLOW = 4401, 4403, 4404, 1000, 1013
+SIGNED_OUT, FORBIDDEN, NOT_FOUND, ENDED = 4401, 4403, 4404, 1000
+BROKEN, SLOW = 4511, 4513  # the page comes back; the server may not send 1011 and 1013, which say the same
 BEAT_S: Final = 15.0
 RIGHTS_S: Final = 30.0
 POLL_S: Final = 2.0
@@ -97,7 +98,7 @@ class RunConsumer(AsyncWebsocketConsumer):
                     await self._wait()
         except Exception:
             # The page comes back by itself and asks from where it stands.
-            await self.close(1011)
+            await self.close(BROKEN)
             raise
 
     async def _tell_once(self) -> bool:

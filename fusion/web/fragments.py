@@ -13,6 +13,7 @@ from django.template.loader import get_template
 from django.utils.safestring import SafeString, mark_safe
 
 from fusion.live.record import AnswerRecord, RunRecord
+from fusion.web.deception import spelled_out
 from fusion.web.shown import answers, debates, finals, notices, receipts, stages, tabs, verdicts
 
 
@@ -130,7 +131,7 @@ def _judging_pace(record: RunRecord) -> Hashable:
 
 def render_region(region: Region, view: object) -> SafeString:
     """The fragment as it stands in a page."""
-    return mark_safe(_template(region.template).render(Context({"view": view})).strip())
+    return mark_safe(spelled_out(_template(region.template).render(Context({"view": view})).strip()))
 
 
 @cache

@@ -47,7 +47,7 @@ def line_work(line: str) -> int:
     before = _CONTAINERS.match(line)
     nested = sum(map(before.group().count, ">-+*.)")) if before else 0
     pipes = line.count("|")
-    marks = sum(map(line.count, "*_~[`<&>\\!"))
+    marks = sum(map(line.count, "*_~[]`<&>\\!"))
     return _LINE_WORK + len(line) + _NEST_WORK * nested + _PIPE_WORK * pipes + _MARK_WORK * marks
 
 

@@ -96,6 +96,8 @@
     wrapper ??= event.detail.socketWrapper;
     const text = FINAL_WORDS[closed.code];
     if (text) { stopPolling(); say(text, { tone: "bad", signedOut: closed.code === 4401 }); }
+    // Broken, or too slow: htmx comes back by itself only for codes that a server may not send.
+    if (closed.code >= 4500) setTimeout(reconnect, htmx.config.wsReconnectDelay());
   });
   document.addEventListener("htmx:wsBeforeMessage", (event) => {
     const { message, socketWrapper } = event.detail;

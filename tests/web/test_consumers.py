@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -193,7 +194,7 @@ async def test_a_page_that_reads_nothing_is_sent_away_before_memory_grows(
         live.flush()
         message = await socket.receive_output(2)
         sent += len(message.get("text", ""))
-    assert message["code"] == 1013 and sent <= 50_000
+    assert message["code"] == consumers.SLOW and sent <= 50_000
 
 
 async def test_a_page_that_keeps_up_is_not_sent_away(
@@ -210,3 +211,10 @@ async def test_a_page_that_keeps_up_is_not_sent_away(
         total += len(await socket.receive_from(2))
         await socket.send_to("seen")
     await socket.disconnect()
+
+
+def test_every_code_that_closes_a_socket_may_be_sent_by_a_server() -> None:
+    codes = {getattr(consumers, name) for name in ("SIGNED_OUT", "FORBIDDEN", "NOT_FOUND", "ENDED", "BROKEN", "SLOW")}
+    assert len(codes) == 6 and all(code == 1000 or 3000 <= code <= 4999 for code in codes)
+    script = (Path(__file__).parents[2] / "static/js/live.js").read_text()
+    assert "closed.code >= 4500" in script and min(consumers.BROKEN, consumers.SLOW) >= 4500
