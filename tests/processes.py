@@ -164,7 +164,10 @@ from django.contrib.sessions.backends.db import SessionStore
 from tests.factories import MemberSpec, make_pool, make_user
 user = make_user("alice", is_staff=True, is_superuser=True)
 members = tuple(MemberSpec("custom:" + name) for name in {members!r})
-pool = make_pool(user, name="Bench", members=members, judge="custom:{judge}", fallback_judges=(), **{rules!r})
+rules = dict(judge="custom:{judge}", fallback_judges=(), **{rules!r})
+pool = make_pool(user, name="Bench", members=members, **rules)
+if slow := tuple(MemberSpec("custom:" + name) for name in {slow!r}):
+    make_pool(user, name="Slow", members=slow, **rules)
 session = SessionStore()
 session[SESSION_KEY] = str(user.pk)
 session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
@@ -174,11 +177,16 @@ print(json.dumps([session.session_key, str(pool.public_id)]))
 """
 
 
-def set_up(data_dir: Path, upstream: str, *, members: list[str], judge: str, **rules: Any) -> tuple[str, str]:
-    """Make alice with a session, and a pool of the model server's models: session key, pool id."""
+def set_up(
+    data_dir: Path, upstream: str, *, members: list[str], judge: str, slow: tuple[str, ...] = (), **rules: Any
+) -> tuple[str, str]:
+    """Make alice with a session, and a pool of the model server's models: session key, pool id.
+
+    `slow`: members of a second pool of that name, for runs that have to be still under way when something is done.
+    """
     migrated = manage(data_dir, "migrate", "--verbosity", "0")
     assert migrated.returncode == 0, migrated.stderr
-    script = SET_UP.format(members=members, judge=judge, rules={"grace_s": 60, **rules})
+    script = SET_UP.format(members=members, judge=judge, slow=slow, rules={"grace_s": 60, **rules})
     made = manage(data_dir, "shell", "--no-imports", "--command", script, FUSION_PROVIDER_URL=upstream)
     assert made.returncode == 0, made.stderr
     session, pool = json.loads(made.stdout.strip().splitlines()[-1])

@@ -1,40 +1,49 @@
-// Milestones for screen readers: one polite message at most every five seconds. Streaming text itself is never live.
+// Milestones for screen readers: one polite message at most every five seconds, and at once what needs somebody to act.
+// Streaming text itself is never live; its box says that it is busy. Both nodes are there from the start.
 (() => {
   const node = document.querySelector("[data-announce]");
+  const urgent = document.querySelector("[data-announce-now]");
   if (!node) return;
-  let said = {}, queue = [], timer = 0, lastAt = 0;
+  const EVERY_MS = 5000;
+  const BUSY = new Set(["waiting", "asked", "thinking", "streaming", "retrying"]);
+  let queue = [], timer = 0, lastAt = 0;
   function look() {
     const heads = [...document.querySelectorAll(".col__head")];
-    const busy = new Set(["waiting", "asked", "thinking", "streaming", "retrying"]);
+    const over = document.getElementById("live-seq") === null;
     for (const head of heads) {
       const body = document.getElementById(head.id.replace("head-", "body-"));
-      const isBusy = busy.has(head.dataset.state) && document.getElementById("live-seq") !== null;
+      const isBusy = BUSY.has(head.dataset.state) && !over;
+      if (isBusy === body.hasAttribute("aria-busy")) continue;
       if (isBusy) body.setAttribute("aria-busy", "true"); else body.removeAttribute("aria-busy");
     }
     return {
-      done: heads.filter((head) => !busy.has(head.dataset.state)).length,
+      done: heads.filter((head) => !BUSY.has(head.dataset.state)).length,
       of: heads.length,
       phase: document.getElementById("final-head")?.dataset.phase,
       kept: document.getElementById("final-head")?.hasAttribute("data-kept"),
-      over: document.getElementById("live-seq") === null,
+      over,
       round: document.getElementById("debate-head")?.dataset.said,
       state: document.querySelector("[data-run-state]")?.textContent,
+      problems: [...document.querySelectorAll("#run-notices .notice--bad .notice__title")].map((title) => title.textContent),
     };
+  }
+  function isWanted() {
+    try { return localStorage.getItem("fusion-announcements") !== "off"; } catch { return true; }
   }
   function say() {
     timer = 0;
     if (!queue.length) return;
-    node.textContent = queue.join(" ");
+    if (isWanted()) node.textContent = queue.join(" ");
     queue = [];
     lastAt = Date.now();
   }
   function later(sentence) {
     queue.push(sentence);
-    if (!timer) timer = setTimeout(say, Math.max(0, lastAt + 5000 - Date.now()));
+    if (!timer) timer = setTimeout(say, Math.max(0, lastAt + EVERY_MS - Date.now()));
   }
   const title = document.title;
   addEventListener("visibilitychange", () => { if (!document.hidden) document.title = title; });
-  said = look();
+  let said = look();
   document.addEventListener("fusion:frame", () => {
     const now = look();
     if (now.done > said.done) later(`${now.done} of ${now.of} answers have ended.`);
@@ -49,6 +58,8 @@
       later(`Final ready, ${words} words.`);
       if (document.hidden) document.title = `✓ ${title}`;
     } else if (now.over && !said.over && now.phase !== "ready") later(`The run has ended: ${now.state}.`);
+    const news = now.problems.filter((problem) => !said.problems.includes(problem));
+    if (news.length && isWanted()) urgent.textContent = `${news.join(". ")}.`;
     said = now;
   });
 })();

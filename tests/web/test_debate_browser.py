@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from tests.processes import served, set_up, upstream_process
-from tests.web.test_run_browser import Site, _over, _until, _violations
+from tests.web.browsing import Site, over, until, violations
 
 pytestmark = pytest.mark.browser
 
@@ -40,13 +40,13 @@ def _words(page: Any, element: str) -> str:
 def test_a_debate_is_watched_from_its_disputes_to_its_ruling_and_is_the_same_when_loaded_anew(site: Site) -> None:
     page = site.visit()
     url = site.ask(page, mode="debate")
-    _until(page, "document.querySelector('#round-1-A[data-state=writing] .move__text') !== null")
+    until(page, "document.querySelector('#round-1-A[data-state=writing] .move__text') !== null")
     assert "Dispute 1 Whether each step follows" in _words(page, "debate-disputes")
     assert "It stays" in _words(page, "round-1-A") or "Each step" in _words(page, "round-1-A")
     assert "{" not in page.inner_text("#run-debate"), "what a member writes is never shown raw"
     assert page.locator("#run-debate details").first.get_attribute("open") is not None
-    assert _violations(page) == [] and page.evaluate(FITS)
-    _over(page)
+    assert violations(page) == [] and page.evaluate(FITS)
+    over(page)
     assert "changed its mind: S2 → S1" in _words(page, "round-1-B")
     assert "Gave in without a reason" in _words(page, "round-1-C")
     assert "Ruling: S1 holds" in _words(page, "debate-disputes")
@@ -62,34 +62,34 @@ def test_a_round_is_made_the_last_one_by_keyboard_and_the_debate_is_folded_after
     page.wait_for_selector("#act-end-debate")
     page.focus("#act-end-debate")
     page.keyboard.press("Enter")
-    _over(page)
+    over(page)
     assert "The debate ended because a person asked to stop after the round." in _words(page, "debate-note")
     page.goto(url)
     assert not page.locator("#debate-disputes").is_visible()
     page.focus(".debate__top")
     page.keyboard.press("Enter")
     assert page.locator("#debate-disputes").is_visible()
-    assert _violations(page) == [] and page.evaluate(FITS)
+    assert violations(page) == [] and page.evaluate(FITS)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_on_a_phone_the_cells_of_a_round_stand_below_one_another(site: Site, scheme: Any) -> None:
     page = site.visit(color_scheme=scheme, viewport={"width": 390, "height": 844}, reduced_motion="reduce")
     site.ask(page, mode="debate")
-    _over(page)
+    over(page)
     assert page.evaluate(FITS)
     boxes = [page.locator(f"#round-1-{letter}").bounding_box() for letter in "ABC"]
     assert all(box is not None and box["width"] > 300 for box in boxes)
     tops = [box["y"] for box in boxes if box is not None]
     assert tops == sorted(tops) and tops[0] < tops[1] < tops[2]
     assert page.locator("#round-1-B .cell__who").is_visible()
-    assert _violations(page) == []
+    assert violations(page) == []
 
 
 def test_the_end_of_a_round_is_told_to_who_cannot_see_it(site: Site) -> None:
     page = site.visit()
     site.ask(page, mode="debate")
-    _until(
+    until(
         page, "document.querySelector('[data-announce]').textContent.includes('Round 1 of 3 ended: B changed its mind')"
     )
     assert page.locator("#run-debate [aria-live]").count() == 0

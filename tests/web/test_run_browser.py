@@ -3,111 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import time
-import urllib.request
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import axe_core_python
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Error, Page, Route, WebSocketRoute, sync_playwright
+from playwright.sync_api import Error, Page, Route, WebSocketRoute
 
-from tests.processes import Served, served, set_up, upstream_process
+from tests.web.browsing import JUDGE, PATIENCE_MS, Site, over, shown, streaming, texts, until, violations
 
 pytestmark = pytest.mark.browser
-
-SLOW = "m-ttft100-rate80-tokens420"
-MEMBERS = [SLOW, "m-b-ttft200-rate60-tokens300", "m-c-ttft150-rate90-tokens420"]
-JUDGE = "judge-rate400"
-AXE = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text()
-PATIENCE_MS = 40_000
-
-
-class Site:
-    """A served installation with alice signed in and a pool of three members."""
-
-    def __init__(self, server: Served, browser: Browser, session: str, pool: str) -> None:
-        self.server = server
-        self.pool = pool
-        self.browser = browser
-        self.session = session
-
-    def visit(self, **options: Any) -> Page:
-        """A new window of alice's; errors of scripts fail the test that looks at `errors`."""
-        context = self.context(**options)
-        page = context.new_page()
-        errors: list[str] = []
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(self.server.url)
-        return page
-
-    def context(self, **options: Any) -> BrowserContext:
-        context = self.browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
-        context.add_cookies([{"name": "fusion_session", "value": self.session, "url": self.server.url}])
-        context.set_default_timeout(PATIENCE_MS)
-        return context
-
-    def ask(self, page: Page, question: str = "Why is the sky blue?", mode: str = "best-of") -> str:
-        """Ask from the front page; gives the address of the run."""
-        page.goto(self.server.url)
-        page.fill("textarea[name=prompt]", question)
-        page.select_option("select[name=pool]", self.pool)
-        page.check(f"input[name=mode][value={mode}]")
-        page.click("[data-send]")
-        page.wait_for_url(re.compile("/r/"))
-        return page.url
-
-    def raw(self, url: str, query: str) -> str:
-        request = urllib.request.Request(f"{url}/export.md?{query}")
-        request.add_header("Cookie", f"fusion_session={self.session}")
-        with urllib.request.urlopen(request, timeout=10) as reply:
-            text: str = reply.read().decode()
-        return text
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    data_dir = tmp_path_factory.mktemp("browser")
-    with upstream_process() as upstream:
-        session, pool = set_up(data_dir, upstream, members=MEMBERS, judge=JUDGE)
-        variables = {"FUSION_PROVIDER_URL": upstream, "FUSION_MAX_RUNS_PER_PERSON": "50"}
-        with served(data_dir, **variables) as server, sync_playwright() as playwright:
-            browser = playwright.chromium.launch(
-                executable_path="/usr/bin/chromium",
-                args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-            )
-            yield Site(server, browser, session, pool)
-            browser.close()
-
-
-def _over(page: Page) -> None:
-    page.wait_for_selector("#live-seq", state="detached")
-    page.wait_for_timeout(100)
-
-
-def _until(page: Page, condition: str) -> None:
-    """Until that expression holds. `wait_for_function` evaluates in the page, where the policy forbids it."""
-    deadline = time.monotonic() + PATIENCE_MS / 1000
-    while not page.evaluate(condition):
-        assert time.monotonic() < deadline, f"never held: {condition}"
-        page.wait_for_timeout(50)
-
-
-def _streaming(page: Page, letter: str = "A", at_least: int = 200) -> None:
-    """Until that answer has some text."""
-    _until(page, f"document.getElementById('doc-{letter}').innerText.length >= {at_least}")
-
-
-def _shown(page: Page) -> str:
-    html: str = page.evaluate("document.getElementById('run').outerHTML")
-    return html
-
-
-def _texts(page: Page) -> list[str]:
-    return [page.inner_text(f"#doc-{letter}") for letter in "ABC"]
 
 
 class Cable:
@@ -144,22 +49,22 @@ def test_three_readers_one_reloading_one_cut_off_end_with_the_page_of_a_fresh_lo
     cable = Cable(unlucky)
     reloader.goto(url)
     unlucky.goto(url)
-    _streaming(unlucky)
+    streaming(unlucky)
     cable.pull()
-    held = _texts(unlucky)
+    held = texts(unlucky)
     for _ in range(10):
         reloader.reload()
         reloader.wait_for_timeout(1000)
-    assert _texts(unlucky) == held, "something came through the cut cable"
+    assert texts(unlucky) == held, "something came through the cut cable"
     unlucky.wait_for_selector("[data-live-status]", state="visible")
     cable.plug_in()
     for page in (watcher, reloader, unlucky):
-        _over(page)
+        over(page)
     fresh = site.visit()
     fresh.goto(url)
-    stored = _shown(fresh)
+    stored = shown(fresh)
     for page in (watcher, reloader, unlucky):
-        assert _shown(page) == stored
+        assert shown(page) == stored
     for letter in "ABC":
         assert fresh.inner_text(f"#doc-{letter}").split() == site.raw(url, f"answer={letter}").split()
     for page in (watcher, reloader, unlucky, fresh):
@@ -169,7 +74,7 @@ def test_three_readers_one_reloading_one_cut_off_end_with_the_page_of_a_fresh_lo
 def test_what_somebody_selects_stays_selected_while_everything_streams(site: Site) -> None:
     page = site.visit()
     site.ask(page)
-    _streaming(page)
+    streaming(page)
     chosen = page.evaluate(
         """() => {
           const walker = document.createTreeWalker(document.getElementById('doc-A'), NodeFilter.SHOW_TEXT);
@@ -182,7 +87,7 @@ def test_what_somebody_selects_stays_selected_while_everything_streams(site: Sit
     for _ in range(12):
         page.wait_for_timeout(150)
         assert page.evaluate("getSelection().toString()") == chosen
-    _over(page)
+    over(page)
     assert page.evaluate("getSelection().toString()") == chosen
     page.context.close()
 
@@ -190,7 +95,7 @@ def test_what_somebody_selects_stays_selected_while_everything_streams(site: Sit
 def test_somebody_who_reads_further_up_is_not_moved(site: Site) -> None:
     page = site.visit(viewport={"width": 1280, "height": 500})
     site.ask(page)
-    _streaming(page, at_least=1400)
+    streaming(page, at_least=1400)
     page.evaluate("document.getElementById('run-answers').scrollIntoView()")
     page.hover("#body-A")
     page.mouse.wheel(0, -200)
@@ -203,7 +108,7 @@ def test_somebody_who_reads_further_up_is_not_moved(site: Site) -> None:
         page.wait_for_timeout(150)
         now = page.evaluate(where)
         assert abs(now[0] - at[0]) <= 1 and abs(now[1] - at[1]) <= 1
-    _over(page)
+    over(page)
     now = page.evaluate(where)
     assert abs(now[0] - at[0]) <= 1 and abs(now[1] - at[1]) <= 1
     assert page.is_visible("[data-final-pill]")
@@ -216,7 +121,7 @@ def test_somebody_who_reads_further_up_is_not_moved(site: Site) -> None:
 def test_a_column_is_followed_at_its_end_and_can_be_caught_up_with(site: Site) -> None:
     page = site.visit(viewport={"width": 1280, "height": 500})
     site.ask(page)
-    _streaming(page, at_least=1400)
+    streaming(page, at_least=1400)
     gap = "((box) => box.scrollHeight - box.clientHeight - box.scrollTop)(document.getElementById('body-A'))"
     assert page.evaluate(gap) < 80
     page.evaluate("document.getElementById('body-A').scrollTop = 0")
@@ -230,9 +135,9 @@ def test_a_column_is_followed_at_its_end_and_can_be_caught_up_with(site: Site) -
 def test_who_has_just_asked_follows_although_the_page_came_late(site: Site) -> None:
     page = site.visit(viewport={"width": 1280, "height": 500})
     site.ask(page)
-    _streaming(page, at_least=1400)
+    streaming(page, at_least=1400)
     page.reload()
-    _until(
+    until(
         page,
         "((box) => box.scrollTop > 0 && box.scrollHeight - box.clientHeight - box.scrollTop < 80)"
         "(document.getElementById('body-A'))",
@@ -243,7 +148,7 @@ def test_who_has_just_asked_follows_although_the_page_came_late(site: Site) -> N
 def test_focus_stays_on_a_control_that_is_replaced(site: Site) -> None:
     page = site.visit()
     site.ask(page)
-    _streaming(page, "B")
+    streaming(page, "B")
     page.focus("#expand-B")
     page.wait_for_selector("#head-B[data-state=done]")
     assert page.evaluate("document.activeElement.id") == "expand-B"
@@ -252,13 +157,13 @@ def test_focus_stays_on_a_control_that_is_replaced(site: Site) -> None:
 
 def test_one_answer_and_then_the_whole_run_can_be_stopped(site: Site) -> None:
     page = site.visit()
-    url = site.ask(page)
-    _streaming(page)
+    url = site.ask(page, slow=True)
+    streaming(page)
     page.click("#stop-A")
     page.wait_for_selector("#head-A[data-state=stopped]")
     assert page.get_attribute("#head-B", "data-state") == "streaming"
     page.click("#act-stop")
-    _over(page)
+    over(page)
     assert page.inner_text("[data-run-state]") == "Stopped"
     assert page.inner_text("#doc-A").split() == site.raw(url, "answer=A").split() != []
     page.context.close()
@@ -269,11 +174,11 @@ def test_where_sockets_are_blocked_the_page_is_kept_up_to_date_by_polling(site: 
     page.route_web_socket(re.compile("/ws/"), lambda socket: socket.close(code=1011))
     site.ask(page)
     page.wait_for_selector("[data-live-status]:has-text('every 2 seconds')")
-    _over(page)
+    over(page)
     assert page.inner_text("[data-run-state]") == "Done"
-    live = _shown(page)
+    live = shown(page)
     page.reload()
-    assert _shown(page) == live
+    assert shown(page) == live
     page.context.close()
 
 
@@ -356,14 +261,8 @@ def test_the_keyboard_sends_and_tabs_follow_the_pattern(site: Site) -> None:
     page.keyboard.press("Enter")
     assert page.is_visible("#panel-why") and not page.is_visible("#panel-answer")
     page.click("#act-stop")
-    _over(page)
+    over(page)
     page.context.close()
-
-
-def _violations(page: Page) -> list[str]:
-    page.evaluate(AXE)
-    found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
-    return [f"{v['id']}: {json.dumps([n['html'][:160] for n in v['nodes'][:3]])}" for v in found["violations"]]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -371,14 +270,14 @@ def _violations(page: Page) -> list[str]:
 def test_every_state_of_the_pages_passes_axe_and_fits(site: Site, scheme: Any, width: int) -> None:
     page = site.visit(color_scheme=scheme, viewport={"width": width, "height": 800}, reduced_motion="reduce")
     fits = "document.documentElement.scrollWidth <= innerWidth"
-    assert _violations(page) == [] and page.evaluate(fits)
+    assert violations(page) == [] and page.evaluate(fits)
     site.ask(page)
-    _streaming(page)
-    assert _violations(page) == [] and page.evaluate(fits)
-    _over(page)
+    streaming(page)
+    assert violations(page) == [] and page.evaluate(fits)
+    over(page)
     for tab in ("answer", "why", "receipt"):
         page.click(f"#tab-{tab}")
-        assert _violations(page) == [] and page.evaluate(fits)
+        assert violations(page) == [] and page.evaluate(fits)
     page.set_viewport_size({"width": 320, "height": 640})
     assert page.evaluate(fits)
     page.context.close()
@@ -388,7 +287,7 @@ def _is_accessible(page: Page) -> None:
     """Nothing that axe objects to, and nothing beside the window, wide and narrow."""
     for width in (1280, 320):
         page.set_viewport_size({"width": width, "height": 800})
-        assert _violations(page) == []
+        assert violations(page) == []
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.set_viewport_size({"width": 1280, "height": 800})
 
@@ -397,7 +296,7 @@ def _is_accessible(page: Page) -> None:
 def test_judging_again_shows_live_how_a_second_final_comes_about_and_both_stay_as_tabs(site: Site, scheme: Any) -> None:
     page = site.visit(color_scheme=scheme, reduced_motion="reduce")
     url = site.ask(page)
-    _over(page)
+    over(page)
     page.goto(url)
     page.click("#act-rejudge")
     page.check("#rejudge-form input[name=mode][value=merge]")
@@ -405,11 +304,11 @@ def test_judging_again_shows_live_how_a_second_final_comes_about_and_both_stay_a
     _is_accessible(page)
     page.click("#rejudge-form button[type=submit]")
     page.wait_for_selector(".finals__tab:nth-of-type(2)")
-    _over(page)
+    over(page)
     assert page.inner_text(".finals__tab[aria-current]").split("\n")[0] == f"Merge · {JUDGE} · Code review"
-    watched = _shown(page)
+    watched = shown(page)
     page.goto(url)
-    assert _shown(page) == watched
+    assert shown(page) == watched
     page.click("#final-tab-1")
     page.wait_for_url(re.compile("final=1"))
     _is_accessible(page)
@@ -422,12 +321,12 @@ def test_judging_again_shows_live_how_a_second_final_comes_about_and_both_stay_a
 def test_earlier_attempts_open_in_their_column(site: Site) -> None:
     page = site.visit()
     url = site.ask(page)
-    _over(page)
+    over(page)
     page.goto(url)
     before = page.inner_text("#doc-B")
     page.click("#retry-B")
     page.wait_for_selector("#live-seq", state="attached")
-    _over(page)
+    over(page)
     page.click("#older-B")
     page.wait_for_selector("#attempts-B .attempt")
     assert before.split(":")[0] in page.inner_text("#attempts-B")
