@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.processes import Served, manage, served, set_up, upstream_process
+from tests.web.browsing import over, shown, until
 from tests.web.hostile_text import HOSTILE, SHORT, long
-from tests.web.test_run_browser import _over, _shown, _until
 
 pytestmark = pytest.mark.browser
 
@@ -195,16 +195,16 @@ def test_as_question_answer_verdict_error_and_model_name_nothing_acts_live_or_af
     page = watch.page
     payloads = [payload for kind in kinds for payload in SHORT[kind]]
     url = _ask(site, page, "\n\n".join(payloads).replace("\x00", ""))
-    _until(page, "document.getElementById('doc-A').innerText.length >= 200")
+    until(page, "document.getElementById('doc-A').innerText.length >= 200")
     watch.check("header.topbar, main h1, #run-final, #run-answers, #col-A, #col-B, #col-C")
-    _over(page)
+    over(page)
     assert page.locator("#head-C[data-state=failed]").count() == 1
     for tab in ("why", "receipt", "answer"):
         page.click(f"#tab-{tab}")
         watch.check("header.topbar, main h1, #run-final, #run-answers, #col-A, #col-B, #col-C, #copy-A")
-    live = _shown(page)
+    live = shown(page)
     page.goto(url)
-    assert _shown(page) == live
+    assert shown(page) == live
     assert page.locator("#run-why li").count() > 20, "the judge's prose is not on the page"
     watch.check("header.topbar, main h1, #run-final, #run-answers, #col-A, #col-B, #col-C, #copy-A")
     page.context.close()
@@ -215,12 +215,12 @@ def test_deep_wide_and_exploding_texts_leave_the_page_whole_live_and_after(site:
     page = watch.page
     payloads = [payload for payloads in long(500).values() for payload in payloads]
     url = _ask(site, page, "\n\n".join(payloads)[:60_000])
-    _until(page, "document.getElementById('doc-A').innerText.length >= 5000")
+    until(page, "document.getElementById('doc-A').innerText.length >= 5000")
     watch.check("header.topbar, main h1, #run-final, #run-answers, #col-A, #col-B, #col-C")
-    _over(page)
-    live = _shown(page)
+    over(page)
+    live = shown(page)
     page.goto(url)
-    assert _shown(page) == live
+    assert shown(page) == live
     watch.check("header.topbar, main h1, #run-final, #run-answers, #col-A, #col-B, #col-C, #copy-A")
     assert "shown as plain text" in page.inner_text("#doc-A")
     page.context.close()
