@@ -215,6 +215,16 @@ def test_beside_a_final_who_gave_nothing_can_be_asked_again(run: Run, alice: Use
     assert (asked.kind, asked.letters, asked.keeps_final) == ("answers", "C", True)
 
 
+def test_where_every_answer_is_there_judging_is_all_that_is_missing_and_offered_once() -> None:
+    show = Show().play([ev.RunStarted(Mode.MERGE, ("A", "B", "C"))])
+    for letter in "ABC":
+        show.add(ev.AnswerEnded(answered(letter, "words")))
+    show.add(ev.RunEnded(RunState.CANCELLED))
+    root = show.page().root
+    assert root.xpath("string(//*[@id='act-resume'])") == "Judge these answers"
+    assert not root.xpath("//*[@id='act-judge']") and root.xpath("//*[@id='act-rejudge']")
+
+
 def test_what_broke_off_is_named_before_it_is_judged() -> None:
     show = Show().play([ev.RunStarted(Mode.MERGE, ("A", "B", "C")), ev.AnswerEnded(answered("A", "words"))])
     show.add(ev.AnswerEnded(answered("B", "half", state=AnswerState.STOPPED)))

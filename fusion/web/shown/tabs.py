@@ -129,7 +129,8 @@ _AT_ONCE = {
 def _without_final(record: RunRecord, offered: dict[str, bool], rejudge: str) -> FinalDeeds:
     pick = tuple(x for x, column in record.answers.items() if can_be_judged(column))
     taken = [letter for letter, by_default in offered.items() if by_default]
-    at_once = _AT_ONCE.get(record.state, "") if len(taken) > 1 else ""
+    is_all = all(column.state.is_usable for column in record.answers.values())  # then nothing else is missing
+    at_once = _AT_ONCE.get(record.state, "") if len(taken) > 1 and not is_all else ""
     partial = [letter for letter in taken if not record.answers[letter].state.is_usable]
     note = f"{listed(partial)} broke off and would be judged as far as {'it goes' if len(partial) == 1 else 'they go'}."
     return FinalDeeds(
