@@ -18,7 +18,7 @@ from fusion.live.record import RulingRecord, RunRecord, apply
 from fusion.live.runs import LiveRun
 from fusion.models import Run, RunEvent, User, WorkerLease
 from fusion.runs import services, storage
-from fusion.runs.ending import close_run, pending_of
+from fusion.runs.ending import close_run, pending_of, recover_runs
 from fusion.runs.finals import rejudge_run
 from fusion.runs.plan import Execution, prepare
 from fusion.runs.selectors import load_record, run_with_rows
@@ -263,3 +263,15 @@ def test_a_rebuttals_call_knows_its_round_after_a_resumption_too(alice: User) ->
     record = load_record(run)
     rounds = {call.started.call_id: call.round for call in record.calls.values() if call.started.role is Role.REBUTTAL}
     assert rounds == {f"r{number}{letter}": number for number in (1, 2) for letter in "ABC"}
+
+
+def test_what_a_dead_process_left_under_way_stands_on_the_receipt_with_its_round(alice: User) -> None:
+    run = debating_run(alice)
+    events = until(debate_run(rounds=1), ev.RoundStarted)
+    judge = ev.CallStarted("j9", Role.JUDGE, "gone:judge", 1)
+    play(run, load_record(run), [*events, ev.CallStarted("r9", Role.REBUTTAL, "acme:a", 1, "A"), judge])
+    Run.objects.filter(pk=run.pk).update(state=Run.State.RUNNING, worker=None)
+    assert recover_runs() == 1
+    calls = load_record(run).calls
+    assert (calls["r9"].round, calls["j9"].round) == (1, 0)
+    assert calls["j9"].endpoint.name == "judge" and calls["j9"].ended is not None
