@@ -166,6 +166,16 @@ def test_a_round_that_is_asked_anew_leaves_nothing_of_the_one_that_was_cut_off(a
     assert [cell.letter for cell in begun.cells] == ["A", "B"] and not any(cell.position for cell in begun.cells)
 
 
+@pytest.mark.parametrize("cut", [ev.PositionEnded, ev.JudgeFailed])
+def test_taken_up_and_cut_off_again_at_once_nothing_of_the_first_half_is_told(alice: User, cut: type[ev.Event]) -> None:
+    run = debating_run(alice)
+    interrupted(run, until(debate_run(rounds=2), cut, 5 if cut is ev.PositionEnded else 1))
+    execution = begin_again(run)
+    play(run, execution.record, [ev.RunStarted(Mode.DEBATE, ("A", "B", "C"))])
+    assert same(run, execution.record)
+    assert all(one.ended for one in load_record(run).debate.rounds) and not load_record(run).ruling.failures
+
+
 def test_interrupted_while_a_judge_rules_no_further_round_is_held(alice: User) -> None:
     run = debating_run(alice)
     interrupted(run, until(debate_run(rounds=1), ev.JudgeFailed))
