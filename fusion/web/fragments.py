@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from fusion.live.record import AnswerRecord, RunRecord
 from fusion.web.deception import spelled_out
-from fusion.web.shown import answers, debates, finals, notices, receipts, stages, tabs, verdicts
+from fusion.web.shown import answers, debates, finals, notices, receipts, rounds, stages, tabs, verdicts
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +78,8 @@ def debate_regions(letters: Iterable[str]) -> Iterator[Region]:
     yield Region("debate-note", "_debate_note", debates.debate_note)
     yield Region("debate-disputes", "_debate_disputes", debates.disputes, _ledger_pace)
     yield Region("debate-ruling", "_debate_ruling", debates.ruling)
-    for number in debates.ROUNDS:
-        yield Region(f"round-{number}", "_debate_round", partial(debates.round_head, number=number))
+    for number in rounds.ROUNDS:
+        yield Region(f"round-{number}", "_debate_round", partial(rounds.round_head, number=number))
         for letter in letters:
             yield _cell_region(number, letter)
 
@@ -88,8 +88,8 @@ def _cell_region(number: int, letter: str) -> Region:
     return Region(
         f"round-{number}-{letter}",
         "_debate_cell",
-        partial(debates.cell, number=number, letter=letter),
-        partial(debates.cell_pace, number=number, letter=letter),
+        partial(rounds.cell, number=number, letter=letter),
+        partial(rounds.cell_pace, number=number, letter=letter),
     )
 
 

@@ -19,7 +19,8 @@ from fusion.live.record import RunRecord
 from fusion.models.pool import Mode
 from fusion.web.fragments import Region, column_regions, debate_regions, render_region, run_regions, swapped
 from fusion.web.portions import TICK_WORK
-from fusion.web.shown.debates import ROUNDS, debates
+from fusion.web.shown.debates import debates
+from fusion.web.shown.rounds import ROUNDS
 from fusion.web.texts import ShownText, answer_text, final_text
 
 FRAMES_KEPT: Final = 600
