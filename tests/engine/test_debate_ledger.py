@@ -162,6 +162,27 @@ def test_new_words_for_a_stance_are_that_stance_and_others_open_their_own() -> N
     assert [one.id for one in ended.disputes[0].stances] == ["d1s1", "d1s2", "d1s4"]
 
 
+def test_a_stance_opened_beside_one_that_was_given_up_gets_an_id_of_its_own() -> None:
+    bern = stance("d1s3", "Bern, at the Aare river.", "B")
+    dispute = Dispute("d1", "Which city?", (*capital("A", "C").stances, bern))
+    ledger = played([dispute], [position("C", concede("d1", "d1s2", "d1s1"))])
+    assert [one.alive for one in ledger.disputes[0].stances] == [True, False, True]
+    shown = replace(dispute, stances=tuple(one for one in ledger.disputes[0].stances if one.alive))
+    assert ledger.place(shown, "Versailles, by an old law of the kings.") == "d1s4"
+    ledger.close_round(2, [position("A", concede("d1", "d1s1", "d1s4"), number=2)])
+    assert [one.id for one in ledger.disputes[0].stances] == ["d1s1", "d1s2", "d1s3", "d1s4"]
+    assert ledger.place(shown, "It was decided to have none at all.") == "d1s5"
+
+
+def test_words_for_a_stance_that_nobody_holds_any_more_take_it_up_again() -> None:
+    ledger = played([capital()], [position("C", concede("d1", "d1s2", "d1s1"))])
+    shown = replace(capital(), stances=capital().stances[:1])
+    assert ledger.place(shown, "It is Lyon") == "d1s2"
+    ledger.close_round(2, [position("C", concede("d1", "d1s1", "d1s2"), number=2), held("A", shown)])
+    assert [one.alive for one in ledger.disputes[0].stances] == [True, True]
+    assert stops(ledger) is StopReason.OSCILLATION
+
+
 def test_another_number_is_another_stance() -> None:
     known = [stance("d1s1", "It takes 25 seconds to flow.")]
     assert nearest_stance("It takes 40 seconds to flow.", known) is None
@@ -459,6 +480,36 @@ def test_letters_and_counts_in_the_judges_words_are_not_shown() -> None:
 def test_names_of_the_panels_models_are_not_shown_unless_the_question_has_them() -> None:
     assert VEIL.argument("I, large-1 (lab), hold.") == "I, the assistant, hold."
     assert Veil(["Large-1"], question="Is Large-1 good?").argument("Large-1 is.") == "Large-1 is."
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("How large is the committee?", "The committee has 12 members."),
+        ("How many responses are cached?", "Both responses are cached."),
+        ("What did the survey's answers show?", "All answers were short."),
+        ("Does agent A lie, or agent B?", "Agent A lies."),
+        ("Which is right?\nA) 17 is prime\nB) 18 is prime", "Answer A is right."),
+        ("What is 4 + 4?", "None of the answers needs a carry."),
+    ],
+)
+def test_what_is_disputed_is_not_taken_for_talk_about_answers(question: str, words: str) -> None:
+    """Two stances that differ in a number, a letter or a "none" would become one and the same."""
+    assert Veil([], question=question).words(words) == words
+
+
+@pytest.mark.parametrize(
+    ("question", "argument"),
+    [
+        ("Is 17 prime?", "Nothing divides it. Hence we conclude that 17 is prime."),
+        ("Is it significant?", "The 95 % confidence interval excludes zero."),
+        ("How large is the committee?", "The statute names 12 members."),
+        ("Must a jury be unanimous?", "A verdict has to be unanimous."),
+        ("How does Raft reach consensus?", "The consensus is reached once a majority has written it."),
+    ],
+)
+def test_an_argument_about_the_matter_is_not_taken_for_a_claim_of_company(question: str, argument: str) -> None:
+    assert Veil([], question=question).argument(argument) == argument
 
 
 def test_what_the_question_says_itself_is_no_steering() -> None:

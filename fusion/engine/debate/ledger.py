@@ -108,14 +108,15 @@ class Ledger:
     def place(self, dispute: Dispute, text: str, *, besides: str = "") -> str:
         """The id of the stance that these words mean: the nearest one, or a stance of its own, opened by this.
 
-        `besides`: a stance that is not meant. Stances that others opened in this round count too.
+        `dispute`: as the member was shown it. `besides`: a stance that is not meant. Stances that others opened in this
+        round count too, and so do those that nobody holds any more and nobody was shown.
         """
         opened = self._opened_now.setdefault(dispute.id, [])
-        known = [stance for stance in (*dispute.stances, *opened) if stance.id != besides]
-        near = nearest_stance(text, known)
+        stances = [*(one for known in self.disputes if known.id == dispute.id for one in known.stances), *opened]
+        near = nearest_stance(text, [stance for stance in stances if stance.id != besides])
         if near is not None:
             return near.id
-        identity = f"{dispute.id}s{len(dispute.stances) + len(opened) + 1}"
+        identity = f"{dispute.id}s{max(map(_number, stances), default=0) + 1}"
         opened.append(LedgerStance(identity, text[:TEXT_MAX], "", ()))
         return identity
 
@@ -139,6 +140,10 @@ class Ledger:
         )
         known = {stance.id for stance in dispute.stances}
         return replace(dispute, stances=tuple(one for one in stances if one.id in known or one.letters))
+
+
+def _number(stance: LedgerStance) -> int:
+    return int(stance.id.rpartition("s")[2])
 
 
 def _holders(stance: LedgerStance, moves: dict[str, Move]) -> tuple[str, ...]:
