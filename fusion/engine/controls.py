@@ -111,7 +111,10 @@ class Controls:
         if self._ended or self._all_stopped or self._panel is None:
             return False
         if self._panel.under_way(letter):
-            return self._panel.ask_again_once_ended(letter) and self.stop_member(letter)
+            asked = self._panel.ask_again_once_ended(letter)
+            if asked:
+                self.stop_member(letter)  # unless it is being stopped already
+            return asked
         was_stopped = letter in self._stopped_letters
         self._stopped_letters.discard(letter)
         asked = self._panel.ask_again(letter)

@@ -22,10 +22,10 @@ class StopReason(StrEnum):
 
     NO_DISPUTE = "no_dispute"  # nothing material is disputed: there was no debate
     SETTLED = "settled"  # each dispute has one live stance left, for a reason
+    TOO_FEW = "too_few"  # fewer than two replied in the last round, or may take part with different stances
     STABLE = "stable"  # nobody changed anything in the last round
     OSCILLATION = "oscillation"  # a member went back to a stance that it had given up
     AGREEMENT = "agreement"  # agreement rose too little in the last round
-    TOO_FEW = "too_few"  # fewer than two members still take part
     ROUNDS = "rounds"  # as many rounds as the pool allows
     ASKED = "asked"  # a person asked to stop after the round
     OUT_OF_TIME = "out_of_time"

@@ -143,10 +143,12 @@ class _Run:
         if self.plan.given_ruling is not None or not ledger.rounds:
             return self.plan.given_ruling
         candidates = base_candidates(ledger, self.answers, judgement.chosen)
-        ruling = await rule(self.plan, candidates, ledger, emit=self._note, caller=self.caller, controls=self.controls)
+        ruling = await rule(
+            self.plan, candidates, judgement, ledger, emit=self._note, caller=self.caller, controls=self.controls
+        )
         failures = [failure for failure in self.judge_failures if failure.ruling]
         if ruling is None and not self.controls.all_stopped:
-            self._degraded("ruling_failed", sentences.ruling_failed(self.plan, failures))
+            self._degraded("ruling_failed", sentences.ruling_failed(self.plan, failures, chosen=judgement.chosen))
         if ruling is not None and ruling.attempt > 1:
             self._degraded("ruling_fallback", sentences.ruling_fallback(self.plan, ruling, failures))
         return ruling

@@ -63,7 +63,7 @@ async def judge_answers(
         sitting = _Sitting(plan, case, endpoint, attempt, emit=emit, caller=caller, controls=controls)
         outcome = await sitting.hear()
         if isinstance(outcome, Judgement):
-            outcome = await _without_steering(sitting, outcome)
+            outcome = await _judged_again(sitting, outcome)
         if isinstance(outcome, Judgement):
             emit(JudgeEnded(outcome))
             return outcome
@@ -73,7 +73,7 @@ async def judge_answers(
     return None
 
 
-async def _without_steering(first: _Sitting, judgement: Judgement) -> Judgement | None:
+async def _judged_again(first: _Sitting, judgement: Judgement) -> Judgement | None:
     """What the judgement is worth when it chose an answer that speaks to judges; None when a person stopped it.
 
     The same judge judges again, under new labels, with such text masked in every answer that has any. That second
@@ -99,13 +99,19 @@ async def _without_steering(first: _Sitting, judgement: Judgement) -> Judgement 
 
 
 async def _masked_case(plan: Plan, case: Case, judgement: Judgement) -> Case:
-    """The case without the text that tries to steer, by our own scan and by what the judge itself quoted."""
-    texts = dict(case.texts)
-    for letter in judgement.suspects:
-        quotes = [note.quote for note in judgement.verdict.integrity if note.letter == letter]
-        texts[letter] = await mask_in_turns(texts[letter], prompt=plan.prompt, quotes=quotes)
+    """The case without the text that tries to steer, found by our own scan or quoted by the judge itself."""
+    texts = await without_steering(plan, case.texts, judgement)
     changed = tuple(letter for letter in sorted(texts) if texts[letter] != case.texts[letter])
     return Case(texts, case.suspects, changed)
+
+
+async def without_steering(plan: Plan, texts: Mapping[str, str], judgement: Judgement) -> Mapping[str, str]:
+    """The cleaned texts, by letter, with what tries to steer masked in those of suspects."""
+    masked = dict(texts)
+    for letter in texts.keys() & set(judgement.suspects):
+        quotes = [note.quote for note in judgement.verdict.integrity if note.letter == letter]
+        masked[letter] = await mask_in_turns(texts[letter], prompt=plan.prompt, quotes=quotes)
+    return masked
 
 
 def _still_chosen(letter: str, first: Judgement, second: Judgement) -> bool:

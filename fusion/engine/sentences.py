@@ -57,8 +57,8 @@ def judge_fallback(plan: Plan, judgement: Judgement, failures: Sequence[JudgeFai
 
 def analysis_missing(plan: Plan, judgement: Judgement) -> str:
     said = "only named a winner" if judgement.verdict.winner is not None else "only called it a tie"
-    merge = ", so there was nothing to merge" if plan.mode is Mode.MERGE else ""
-    return f"{_judge(plan, judgement.judge)} {said}: its analysis could not be read{merge}."
+    lost = {Mode.MERGE: ", so there was nothing to merge", Mode.DEBATE: ", so there was nothing to debate or to merge"}
+    return f"{_judge(plan, judgement.judge)} {said}: its analysis could not be read{lost.get(plan.mode, '')}."
 
 
 def rechecked(recheck: Recheck) -> str:
@@ -86,9 +86,11 @@ def left_out_of_debate(plan: Plan, letters: Sequence[str]) -> str:
     return f"{_members(plan, letters)} took no part in the debate: what was written there speaks to a judge."
 
 
-def ruling_failed(plan: Plan, failures: Sequence[JudgeFailed]) -> str:
+def ruling_failed(plan: Plan, failures: Sequence[JudgeFailed], *, chosen: str | None) -> str:
+    """`chosen`: the letter that the verdict before the debate chose."""
     reasons = _judge_reasons(plan, failures) or "nobody could be asked"
-    return f"No judge ruled on the debate: {reasons}. The answer is merged from the verdict before the debate instead."
+    merged = "The answer is merged from the verdict before the debate instead."
+    return f"No judge ruled on the debate: {reasons}. {merged if chosen else 'The verdict before it chose no answer.'}"
 
 
 def ruling_fallback(plan: Plan, ruling: Ruling, failures: Sequence[JudgeFailed]) -> str:

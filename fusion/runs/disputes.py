@@ -14,7 +14,7 @@ _STOPPED: Mapping[StopReason, str] = {
     StopReason.OSCILLATION: "a member went back to a stance that it had given up",
     StopReason.AGREEMENT: "the last round brought the members hardly any closer",
     StopReason.ROUNDS: "the pool allows no more rounds",
-    StopReason.TOO_FEW: "fewer than two members still took part",
+    StopReason.TOO_FEW: "too few members could take part in it",
     StopReason.ASKED: "a person asked to stop after the round",
     StopReason.OUT_OF_TIME: "the time was up",
 }

@@ -101,6 +101,15 @@ async def test_a_member_that_is_not_silent_is_not_interrupted_by_a_second_click(
     assert (answers["B"].text, len(busy.requests)) == ("onetwo", 1)
 
 
+async def test_asking_again_one_that_is_being_stopped_already_has_its_effect_and_says_so() -> None:
+    log, controls, told = EventLog(), Controls(), list[bool]()
+    stuck = FakeProvider(replies=[Reply(ttft=1000), Reply(("whole",), ttft=1)])
+    later(12, controls.stop_member, "B")
+    later(12, lambda: told.append(controls.retry_member("B")))
+    answers = await sat(make_plan(FakeProvider("quick"), stuck, limits=LIMITS), log, controls)
+    assert (told, answers["B"].text) == ([True], "whole")
+
+
 async def test_a_stop_of_everything_is_stronger_than_asking_one_again() -> None:
     log, controls = EventLog(), Controls()
     stuck = FakeProvider("never", ttft=1000)

@@ -92,6 +92,7 @@ class _Debate:
     ) -> None:
         self.plan = plan
         self.ledger = ledger_of(plan, answers, judgement)
+        self.is_disputed = bool(find_disputes(judgement, judgement.labels))  # maybe only by who takes no part
         self.texts = {answer.letter: answer.text for answer in answers if answer.letter in self.ledger.debaters}
         self.emit = emit
         self.caller = caller
@@ -121,7 +122,7 @@ class _Debate:
         """The first rule that ends the debate as it stands now, in the order of StopReason."""
         limits = self.plan.limits
         if not self.ledger.opened:
-            return StopReason.NO_DISPUTE
+            return StopReason.TOO_FEW if self.is_disputed else StopReason.NO_DISPUTE
         if self.plan.given_stop is not None:
             return self.plan.given_stop
         if self.ledger.rounds and (reason := reason_to_stop(self.ledger, rounds_max=limits.debate_rounds)):

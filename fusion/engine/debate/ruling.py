@@ -14,18 +14,19 @@ from fusion.engine.debate.shown import RulingNames, Veil, veil_of
 from fusion.engine.debate.wire import Shown, Unreadable, WireRuling, read_ruling, ruling_schema
 from fusion.engine.disputes import Dispute, DisputeRuling, LedgerStance, Move, Ruling
 from fusion.engine.events import Emit, RulingEnded
-from fusion.engine.judge import JUDGES_MAX, QUOTED_REPLY_MAX_CHARS
+from fusion.engine.judge import JUDGES_MAX, QUOTED_REPLY_MAX_CHARS, without_steering
 from fusion.engine.labels import derive_seed, shuffle
 from fusion.engine.prompts import FencedAnswer
 from fusion.engine.prompts.debate import FencedDispute, FencedStance, reask_messages, ruling_messages
 from fusion.engine.sitting import Brief, Sitting
-from fusion.engine.types import Answer, Endpoint, Message, Plan
+from fusion.engine.types import Answer, Endpoint, Judgement, Message, Plan
 from fusion.engine.verdict import Rejection
 
 
 async def rule(
     plan: Plan,
     answers: Sequence[Answer],
+    judgement: Judgement,
     ledger: Ledger,
     *,
     emit: Emit,
@@ -34,10 +35,12 @@ async def rule(
 ) -> Ruling | None:
     """The ruling of the first judge that gives one; None when all fail or a person stops the run.
 
-    `answers`: those that may become the base. Emits JudgeStarted, JudgeGrew and JudgeFailed with `ruling` set, and last
-    RulingEnded. The same judges are asked in the same order as for the verdict.
+    `answers`: those that may become the base; one that tries to steer, by the judgement, is shown without what does.
+    Emits JudgeStarted, JudgeGrew and JudgeFailed with `ruling` set, and last RulingEnded. The same judges are asked in
+    the same order as for the verdict.
     """
-    texts = {answer.letter: clean_answer(answer.text) for answer in sorted(answers, key=lambda one: one.letter)}
+    whole = {answer.letter: clean_answer(answer.text) for answer in sorted(answers, key=lambda one: one.letter)}
+    texts = await without_steering(plan, whole, judgement)
     judges = plan.judges[:JUDGES_MAX]
     for attempt, endpoint in enumerate(judges, start=1):
         sitting = _RulingSitting(plan, texts, ledger, endpoint, attempt, emit=emit, caller=caller, controls=controls)
