@@ -469,12 +469,24 @@ async def test_hidden_text_that_no_judge_saw_needs_no_second_look() -> None:
 
 async def test_words_that_the_judge_itself_noticed_are_masked_too() -> None:
     def accuse(verdict: dict[str, Any]) -> None:
-        verdict["integrity"] = [{"label": verdict["winner"], "quote": "it is"}]
+        verdict["integrity"] = [{"label": verdict["winner"], "quote": "Paris it is."}]
 
     provider = judge(written("Paris", accuse), written("Lyon"))
     judged = (await hear(provider)).judged
     assert (judged.chosen, judged.recheck) == ("A", Recheck("B", "overturned"))
     assert "Paris" not in "".join(shown_answers(provider.requests[1]).values())
+
+
+async def test_words_that_stand_in_any_sentence_accuse_nobody() -> None:
+    """Else a judge that was told to accuse the others would lose every sentence of an honest winner."""
+
+    def accuse(verdict: dict[str, Any]) -> None:
+        verdict["integrity"] = [{"label": verdict["winner"], "quote": "it is"}]
+
+    provider = judge(written("Paris", accuse), written("Lyon"))
+    judged = (await hear(provider)).judged
+    assert (judged.chosen, judged.suspects, judged.recheck) == ("B", (), None)
+    assert len(provider.requests) == 1
 
 
 async def test_a_suspect_that_is_not_chosen_costs_no_second_look() -> None:

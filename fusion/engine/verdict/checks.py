@@ -22,6 +22,7 @@ from fusion.engine.verdict.wire import WireAssessment, WireContradiction, WirePo
 
 MISS_SHARE = 0.3
 MISS_SAMPLE = 3  # with fewer quotes, one slip says nothing about a judge
+STEERING_MIN_BYTES = 12  # of a passage that tries to steer; in UTF-8 four Chinese characters count as twelve letters
 LIST_MAX = 40
 TEXT_MAX = 8_000
 
@@ -150,10 +151,13 @@ class _Translator:
         return (*ranking, tuple(sorted(left))) if left else tuple(ranking)
 
     def _integrity(self, wire: WireVerdict) -> tuple[IntegrityNote, ...]:
-        """Notes whose quote is real: a judge that was talked into it could accuse an honest answer."""
+        """Notes whose quote is real and says something: a judge that was talked into it could accuse an honest answer.
+
+        Every sentence with the quote is masked in a second look, and "the" stands in all of them.
+        """
         notes = ((self.names.letter(item.label), item.quote) for item in wire.integrity[:LIST_MAX])
         verified = (IntegrityNote(letter, self._quote(quote, [letter])) for letter, quote in notes)
-        return tuple(note for note in verified if note.quote)
+        return tuple(note for note in verified if len(note.quote.encode()) >= STEERING_MIN_BYTES)
 
     def _letters(self, labels: Sequence[str]) -> tuple[str, ...]:
         return tuple(sorted({self.names.letter(label) for label in labels}))
