@@ -222,23 +222,26 @@ def retry_answer(*, run: Run, person: User, letter: str) -> None:
 
 def _check_can_be_asked_now(run: Run, letter: str) -> None:
     """Raises RunStateConflict, with what to do instead, for an answer that cannot be asked anew in mid-run."""
-    state = AnswerState(run.answers.get(letter=letter, is_current=True).state)
+    state, is_silent = _as_shown(run, letter)
     if state.is_usable:
         raise RunStateConflict(f"{letter} has answered. It can be asked again once this run has ended.")
-    if not state.is_final and state is not AnswerState.WAITING and not _is_silent(run, letter):
+    if not state.is_final and state is not AnswerState.WAITING and not is_silent:
         raise RunStateConflict(f"{letter} is being asked right now. Wait for its answer, or stop it first.")
     loaded, execution = run_with_rows(run.pk), pending_of(run)
     if execution.kind == RunExecution.Kind.REJUDGE or todo_of(loaded, execution).judgement is not None:
         raise RunStateConflict(f"The answers are being judged as they are. {letter} can be asked once this has ended.")
 
 
-def _is_silent(run: Run, letter: str) -> bool:
-    """Whether nothing has come from a member for a while; only the process that executes the run knows."""
+def _as_shown(run: Run, letter: str) -> tuple[AnswerState, bool]:
+    """An answer's state and whether nothing has come for a while: as the page has it, when this process executes the
+    run, since the row is written a moment later; else as it is stored."""
     live = LIVE.get(str(run.public_id))
-    if live is None:
-        return False
-    with live.lock:
-        return live.record.answers[letter].silent is not None
+    if live is not None:
+        with live.lock:
+            if not live.record.is_final:
+                column = live.record.answers[letter]
+                return column.state, column.silent is not None
+    return AnswerState(run.answers.get(letter=letter, is_current=True).state), False
 
 
 def resume_run(*, run: Run, person: User) -> None:

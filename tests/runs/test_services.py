@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
+from fusion.engine.types import AnswerState
 from fusion.errors import InvalidInput, NotAllowed, PoolUnusable, RunStateConflict, TooManyRuns
+from fusion.live.runs import LIVE
 from fusion.models import Pool, PoolVersion, Run, RunCommand, User
 from fusion.models.team import Role
 from fusion.runs import services
+from fusion.runs.selectors import load_record
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -150,6 +153,20 @@ def test_an_answer_without_use_can_be_asked_again_in_mid_run(person: User, pool:
     run = factories.make_run(person, pool=pool, state=Run.State.RUNNING)
     run.answers.filter(letter="A").update(state=state)
     services.retry_answer(run=run, person=person, letter="A")
+    assert RunCommand.objects.get().kind == "retry"
+
+
+def test_an_answer_that_has_just_been_stopped_can_be_asked_again_before_its_row_is_written(
+    person: User, pool: Pool
+) -> None:
+    run = factories.make_run(person, pool=pool, state=Run.State.RUNNING)
+    run.answers.filter(letter="A").update(state="streaming")
+    live = LIVE.open(load_record(run), lambda _: None)
+    live.record.answers["A"].state = AnswerState.STOPPED
+    try:
+        services.retry_answer(run=run, person=person, letter="A")
+    finally:
+        LIVE.forget(live)
     assert RunCommand.objects.get().kind == "retry"
 
 
