@@ -1,7 +1,7 @@
 """Several finals per run, each with the execution that made it.
 
-Runs that exist get their executions from their stored events: each RunStarted began one. Their finals get numbers, and
-what they knew of the answers from what is current, or, where they were out of date, from what was before.
+Runs that exist get their executions from their stored events: each RunStarted began one. Their finals get numbers, the
+time at which they were ready, and what they knew of the answers: what is current, without what was asked after them.
 """
 
 import django.db.models.deletion
@@ -10,21 +10,24 @@ from django.conf import settings
 from django.db import migrations, models
 
 USABLE = ("done", "cut_off", "truncated")
+ENDED_AS = {"single": "single", "anchor": "unjudged"}  # what else gave a final was done
 
 
 def tell_executions(apps, schema_editor):
     run_model = apps.get_model("fusion", "Run")
     for run in run_model.objects.select_related("pool_version").iterator(chunk_size=200):
-        finals = _add_executions(apps.get_model("fusion", "RunExecution"), run)
-        _number_finals(run, finals)
+        made = _add_executions(apps.get_model("fusion", "RunExecution"), run)
+        _number_finals(run, made)
 
 
 def _add_executions(execution_model, run):
-    """Returns the number of the execution that made each final, oldest first."""
-    number, finals = 0, []
+    """Returns the number of the execution that made each final with the event that says so, oldest first."""
+    number, made = 0, []
     for event in run.events.filter(kind__in=("RunStarted", "FinalEnded")).order_by("seq"):
         if event.kind == "FinalEnded":
-            finals.append(number)
+            made.append((number, event))
+            state = ENDED_AS.get(event.data["kind"], "done")
+            execution_model.objects.filter(run=run, number=number).update(state=state)
             continue
         number += 1
         keeps = event.data.pop("keeps_verdict", False)
@@ -46,8 +49,7 @@ def _add_executions(execution_model, run):
         failure_message=run.failure_message,
         ended_at=None if pending else run.finished_at,
     )
-    execution_model.objects.filter(run=run, number__in=finals, number__lt=number).update(state="done")
-    return finals
+    return made
 
 
 def _add_execution(execution_model, run, number, state=""):
@@ -62,18 +64,23 @@ def _add_execution(execution_model, run, number, state=""):
     )
 
 
-def _number_finals(run, executions):
-    answers = list(run.answers.filter(is_current=True))
+def _number_finals(run, made):
     for number, final in enumerate(run.finals.order_by("pk"), start=1):
-        older = 1 if final.out_of_date or not final.is_current else 0
         final.number, final.mode, final.rubric = number, run.mode, run.pool_version.rubric
-        final.execution = executions[number - 1] if number <= len(executions) else 1
-        final.known = {
-            answer.letter: answer.attempt - older
-            for answer in answers
-            if answer.state in USABLE or answer.letter == final.letter
-        }
+        if number <= len(made):
+            final.execution, event = made[number - 1]
+            final.ready_ms, final.known = event.at_ms, dict(_known(run, final, event.seq))
         final.save()
+
+
+def _known(run, final, seq):
+    """The letter and the attempt of each answer that was there when the event `seq` was stored."""
+    attempts = {(answer.letter, answer.attempt): answer for answer in run.answers.all()}
+    asked_later = [event.data["letter"] for event in run.events.filter(kind="AnswerAsked", seq__gt=seq)]
+    for letter, attempt in run.answers.filter(is_current=True).values_list("letter", "attempt"):
+        answer = attempts.get((letter, attempt - asked_later.count(letter)))
+        if answer is not None and (answer.state in USABLE or letter == final.letter):
+            yield letter, answer.attempt
 
 
 class Migration(migrations.Migration):
