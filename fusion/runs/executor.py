@@ -174,8 +174,8 @@ class _Executing:
             return
         if isinstance(event, ev.PanelClosed) and self._execution.keeps_verdict:
             return  # who was judged is what the standing verdict says; this panel was not
-        if isinstance(event, ev.FinalEnded) and self._controls.all_stopped and self._execution.row.keeps_final:
-            return  # half a text does not take the place of a whole one
+        if isinstance(event, ev.FinalEnded) and self._is_half(event) and self._execution.row.keeps_final:
+            return  # it does not take the place of a whole one
         if isinstance(event, ev.AnswerEnded):
             learn(self._live.record.answers[event.answer.letter].endpoint.ref, event.answer)
         if isinstance(event, ev.CallEnded):
@@ -184,6 +184,9 @@ class _Executing:
             event = replace(event, cost_nanos=cost_nanos(event.usage, known.price if known else None))
         self._live.add(event)
         self._storage.note(event)
+
+    def _is_half(self, event: ev.FinalEnded) -> bool:
+        return event.final.truncated and self._controls.all_stopped
 
     async def _close(self, writing: asyncio.Task[None]) -> RunState:
         """Store the end first, then tell it: nothing claims to have been saved that was not."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Max
 
 from fusion.engine.types import AnswerState, FinalKind
@@ -52,7 +52,7 @@ def rejudge_run(
     )
     try:
         queue_execution(run, person, brief)
-    except (RunStateConflict, TooManyRuns):
+    except (RunStateConflict, TooManyRuns, IntegrityError):
         if not _is_asked(run, idempotency_key):  # the same form was sent twice at once and the other request won
             raise
 

@@ -119,10 +119,12 @@ def record_of(run: Run, *, final: int | None = None) -> RunRecord:
     """`load_record` of a run that comes from `run_with_rows`; a final that does not exist is not looked at."""
     pending = pending_execution(run)
     is_remaking = pending is not None and pending.kind != RunExecution.Kind.ANSWERS
+    # One that is being made may be there already: only late answers are waited for.
+    shown = _final_of(run, pending) if pending is not None and is_remaking else current_final(run)
     asked = next((row for row in run.finals.all() if row.number == final), None)
-    if asked is not None and (is_remaking or not asked.is_current):
+    if asked is not None and asked is not shown:
         return _looked_at(run, asked)
-    return _record(run, None, execution=pending) if is_remaking else standing_record(run)
+    return _record(run, shown, execution=pending) if is_remaking else standing_record(run)
 
 
 def _looked_at(run: Run, row: FinalAnswer) -> RunRecord:
@@ -148,6 +150,10 @@ def standing_record(run: Run) -> RunRecord:
 def current_final(run: Run) -> FinalAnswer | None:
     """*The* final of a run that comes from `run_with_rows`."""
     return next((row for row in run.finals.all() if row.is_current), None)
+
+
+def _final_of(run: Run, execution: RunExecution) -> FinalAnswer | None:
+    return next((row for row in run.finals.all() if row.execution == execution.number and not row.picked_by_id), None)
 
 
 def last_execution(run: Run) -> RunExecution | None:

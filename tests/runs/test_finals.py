@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from fusion.engine.types import AnswerState, FinalKind, Mode, RunState
+from fusion.engine import events as ev
+from fusion.engine.controls import Controls
+from fusion.engine.types import AnswerState, Final, FinalKind, Mode, Plan, RunState
 from fusion.errors import InvalidInput, NotAllowed, RunStateConflict, TooManyRuns
 from fusion.live.record import RunRecord
 from fusion.models import FinalAnswer, Run, RunExecution, User
@@ -158,6 +160,24 @@ async def test_stopped_while_it_writes_half_a_text_does_not_replace_a_whole_one(
     assert live_run(run).record.final == after.final
 
 
+async def test_a_text_that_was_whole_when_the_stop_came_is_the_new_final(
+    worker: Worker, upstream: Upstream, person: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = await judged(person, QUICK, OTHER)
+
+    async def stopped_after_the_last_word(plan: Plan, *, emit: ev.Emit, controls: Controls) -> RunState:
+        emit(ev.RunStarted(plan.mode, ("A", "B")))
+        controls.stop_all()
+        emit(ev.FinalEnded(Final(FinalKind.MERGED, "All of it.", "B", writer="custom:m-w")))
+        emit(ev.RunEnded(RunState.DONE, None))
+        return RunState.DONE
+
+    monkeypatch.setattr("fusion.runs.executor.fuse", stopped_after_the_last_word)
+    record = await again(run, person, mode="merge")
+    assert (record.state, record.final.number, record.final.text) == (RunState.DONE, 2, "All of it.")
+    assert record.attempted is None
+
+
 async def test_a_stopped_re_judge_is_taken_up_again_with_its_verdict(
     worker: Worker, upstream: Upstream, person: User
 ) -> None:
@@ -190,6 +210,19 @@ async def test_a_re_judge_cut_off_by_kill_9_leaves_the_final(worker: Worker, ups
     after = await db(load_record)(run)
     assert (after.state, after.final.final) == (RunState.DONE, before.final.final)
     assert after.attempted is not None and after.attempted.state is RunState.INTERRUPTED
+
+
+def test_a_final_is_shown_from_the_rows_while_late_answers_are_waited_for(person: User) -> None:
+    """As where another process executes the run; so it is of a re-judge, whose final is not an earlier one."""
+    run = factories.make_run(person, state=Run.State.RUNNING)
+    run.answers.filter(letter="A").update(state="done", text="Answer A")
+    run.answers.filter(letter="B").update(state="streaming", text="half")
+    FinalAnswer.objects.create(run=run, kind="verbatim", letter="A", text="Answer A", known={"A": 1})
+    for record in (load_record(run), load_record(run, final=1), *final_records(run)):
+        assert (record.state, record.final.number, record.final.text) == (RunState.RUNNING, 1, "Answer A")
+        assert not record.elsewhere
+    RunExecution.objects.create(run=run, number=2, kind="rejudge", mode="best-of", rubric="general", person=person)
+    assert load_record(run).final.final is None and load_record(run, final=1).elsewhere
 
 
 async def test_stopped_in_the_queue_nothing_has_happened(worker: Worker, upstream: Upstream, person: User) -> None:
@@ -359,6 +392,18 @@ def test_the_same_form_sent_twice_at_the_same_time_judges_once(
     monkeypatch.setattr(asked, "refresh_from_db", lambda **_: None)
     rejudge_run(run=asked, person=person, idempotency_key="k")
     assert asked.executions.count() == 2
+
+
+def test_the_same_form_sent_twice_judges_once_even_when_the_first_has_ended_meanwhile(
+    asked: Run, person: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rejudge_run(run=Run.objects.get(pk=asked.pk), person=person, idempotency_key="k")
+    Run.objects.filter(pk=asked.pk).update(state=Run.State.DONE)
+    answers = iter([False, True])
+    monkeypatch.setattr("fusion.runs.finals._is_asked", lambda run, key: next(answers))
+    rejudge_run(run=asked, person=person, idempotency_key="k")
+    asked.refresh_from_db()
+    assert asked.executions.count() == 2 and asked.state == Run.State.DONE
 
 
 def test_a_run_that_is_under_way_is_not_judged_again_nor_is_its_final_chosen(asked: Run, person: User) -> None:
