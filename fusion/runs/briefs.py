@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from functools import partial
 
 from django.conf import settings
@@ -15,7 +16,7 @@ from fusion.models import Run, RunExecution, User
 from fusion.models.pool import Mode
 from fusion.runs.dispatch import dispatch_run
 from fusion.runs.ending import pending_of
-from fusion.runs.plan import check_runnable
+from fusion.runs.plan import MODES, check_runnable, overall_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +76,17 @@ def check_in_flight(author: User, *, asked_by: User | None = None) -> None:
 
 def _frees_up(author: User) -> str:
     """When there is room again by itself: no run outlives its time limit. Empty when nothing says it."""
-    running = Run.objects.filter(author=author, deleted_at=None, state=Run.State.RUNNING).exclude(started_at=None)
-    oldest = running.order_by("started_at").values_list("started_at", flat=True).first()
-    if oldest is None:
-        return ""
-    left_s = (oldest - timezone.now()).total_seconds() + float(settings.FUSION_RUN_TIMEOUT_S)
+    running = Run.objects.filter(author=author, deleted_at=None, state=Run.State.RUNNING, finished_at=None)
+    begun = running.exclude(started_at=None).select_related("pool_version")
+    left_s = min((_left_s(run, run.started_at) for run in begun if run.started_at), default=0.0)
     minutes = math.ceil(left_s / 60)
-    return f" The oldest ends within {minutes} minute{'s' * (minutes != 1)} by itself." if left_s > 0 else ""
+    return f" One ends within {minutes} minute{'s' * (minutes != 1)} by itself." if left_s > 0 else ""
+
+
+def _left_s(run: Run, started_at: datetime) -> float:
+    """How long a run that keeps no earlier final, and with it earlier times, may still go on."""
+    limit_s = overall_s(run.pool_version, MODES[pending_of(run).mode])
+    return (started_at - timezone.now()).total_seconds() + limit_s
 
 
 def mode_of(name: str) -> Mode:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Max, Q
 from django.utils import timezone
 
 from fusion.engine.types import UNDER_WAY, AnswerState, Failure, FinalKind, RunState
@@ -134,7 +134,7 @@ def _outcome_so_far(run: Run) -> tuple[RunState, Failure | None]:
         return RunState.INTERRUPTED, INTERRUPTED
     if final.kind == FinalKind.SINGLE:
         return RunState.SINGLE, None
-    stopped = final.kind in (FinalKind.MERGED, FinalKind.RULED) and final.truncated
+    stopped = bool(final.writer) and final.truncated  # what a writer wrote breaks off only when a person stops it
     return (RunState.CANCELLED if stopped else RunState.DONE), None
 
 
@@ -162,14 +162,16 @@ def _end_calls(run: Run) -> None:
 
 
 @transaction.atomic
-def close_lost(lease_pk: int, runs: dict[int, datetime | None]) -> None:
-    """Close runs of ours whose execution ended while the database was away; `runs`: when each was started."""
-    for run_pk, started_at in runs.items():
+def close_lost(lease_pk: int, runs: dict[int, int]) -> None:
+    """Close runs of ours whose execution ended while the database was away; `runs`: the number of that execution."""
+    for run_pk, number in runs.items():
         run = Run.objects.select_for_update().only(*HELD).get(pk=run_pk)
-        if (run.state, run.worker_id, run.started_at) == (Run.State.RUNNING, lease_pk, started_at):
+        held = run.state == Run.State.RUNNING and run.worker_id == lease_pk
+        if held and pending_of(run).number == number:  # else it ended, and was taken up again since we looked
             _write_end(run, RunState.FAILED, NOT_STORED)
 
 
-def runs_of(lease_pk: int) -> dict[int, datetime | None]:
-    """The runs that a lease holds, with when they were started."""
-    return dict(Run.objects.filter(state=Run.State.RUNNING, worker_id=lease_pk).values_list("pk", "started_at"))
+def runs_of(lease_pk: int) -> dict[int, int]:
+    """The runs that a lease holds, each with the number of its execution."""
+    held = Run.objects.filter(state=Run.State.RUNNING, worker_id=lease_pk).order_by()
+    return dict(held.annotate(number=Max("executions__number")).values_list("pk", "number"))

@@ -326,7 +326,7 @@ def _limits(version: PoolVersion, mode: Mode) -> Limits:
         panel_s=float(version.panel_timeout_s or settings.FUSION_PANEL_TIMEOUT_S),
         judge_s=float(settings.FUSION_JUDGE_TIMEOUT_S),
         writer_s=float(settings.FUSION_WRITER_TIMEOUT_S),
-        overall_s=_overall_s(version, mode),
+        overall_s=overall_s(version, mode),
         silence_s=float(settings.FUSION_SILENCE_S),
         quorum=version.quorum,
         debate_rounds=version.debate_rounds,
@@ -337,12 +337,12 @@ def _limits(version: PoolVersion, mode: Mode) -> Limits:
     return replace(limits, grace_min_s=float(version.grace_s), grace_max_s=float(version.grace_s))
 
 
-def _overall_s(version: PoolVersion, mode: Mode) -> float:
+def overall_s(version: PoolVersion, mode: Mode) -> float:
     """The time of a whole run; the rounds and the ruling of a debate come on top."""
-    overall_s = float(settings.FUSION_RUN_TIMEOUT_S)
+    whole_s = float(settings.FUSION_RUN_TIMEOUT_S)
     if mode is not Mode.DEBATE:
-        return overall_s
-    return overall_s + version.debate_rounds * settings.FUSION_ROUND_TIMEOUT_S + settings.FUSION_JUDGE_TIMEOUT_S
+        return whole_s
+    return whole_s + version.debate_rounds * settings.FUSION_ROUND_TIMEOUT_S + settings.FUSION_JUDGE_TIMEOUT_S
 
 
 def _fresh_record(run: Run, earlier: RunRecord, execution: RunExecution, todo: Todo) -> RunRecord:

@@ -279,14 +279,15 @@ def missing_letters(run: Run) -> str:
 # --- deleting --------------------------------------------------------------------------------------
 
 
+@transaction.atomic
 def delete_run(*, run: Run, person: User) -> None:
-    """Take a run out of every list; one in flight is stopped first. It can be restored."""
+    """Take a run out of every list, and stop it if it is in flight. It can be restored."""
     require_run_deleter(person, run)
-    run.refresh_from_db(fields=["state"])
+    Run.objects.filter(pk=run.pk, deleted_at=None).update(deleted_at=timezone.now())
+    run.refresh_from_db(fields=["state"])  # only now: from here on nobody can start it again
     if run.is_in_flight:
         with contextlib.suppress(RunStateConflict):  # it has just ended by itself
             stop_run(run=run, person=person)
-    Run.objects.filter(pk=run.pk, deleted_at=None).update(deleted_at=timezone.now())
 
 
 def restore_run(*, run: Run, person: User) -> None:

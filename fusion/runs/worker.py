@@ -166,7 +166,7 @@ class Worker:
         await in_database(keep_lease, self._lease_pk)
         await in_database(recover_runs)
         held = await in_database(runs_of, self._lease_pk)
-        lost = {run_pk: started_at for run_pk, started_at in held.items() if run_pk not in self._tasks}
+        lost = {run_pk: number for run_pk, number in held.items() if run_pk not in self._tasks}
         if lost:
             await in_database(close_lost, self._lease_pk, lost)
 

@@ -201,6 +201,17 @@ async def test_kill_9_after_the_final_while_a_late_answer_ran_leaves_the_run_don
     assert (record.answers["B"].state, record.answers["B"].text) == (AnswerState.INTERRUPTED, "half")
 
 
+@pytest.mark.parametrize(("writer", "state"), [("", Run.State.DONE), ("custom:m-w", Run.State.CANCELLED)])
+async def test_kill_9_tells_a_text_that_a_stop_cut_off_from_an_answer_that_is_not_complete(
+    done: Run, writer: str, state: str
+) -> None:
+    await db(done.finals.update)(kind="merged", truncated=True, writer=writer)
+    await db(Run.objects.filter(pk=done.pk).update)(state=Run.State.RUNNING, finished_at=None)
+    await db(recover_runs)()
+    await db(done.refresh_from_db)()
+    assert done.state == state
+
+
 async def test_two_people_who_resume_at_once_start_it_once(done: Run, person: User) -> None:
     await db(Run.objects.filter(pk=done.pk).update)(state=Run.State.INTERRUPTED)
     mine, other, stale = [await db(Run.objects.get)(pk=done.pk) for _ in range(3)]

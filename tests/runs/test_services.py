@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from fusion.engine.types import AnswerState
 from fusion.errors import InvalidInput, NotAllowed, PoolUnusable, RunStateConflict, TooManyRuns
@@ -90,6 +92,20 @@ def test_a_person_has_only_so_many_runs_in_flight(person: User, pool: Pool, sett
     assert Run.objects.count() == 2
     Run.objects.filter(idempotency_key="1").update(state=Run.State.DONE)
     assert start(person, pool, key="3").state == Run.State.QUEUED
+
+
+def test_when_there_is_room_is_said_of_a_debate_with_its_rounds_and_not_of_a_run_that_began_long_ago(
+    person: User, settings: Any
+) -> None:
+    settings.FUSION_MAX_RUNS_PER_PERSON = 1
+    settings.FUSION_RUN_TIMEOUT_S, settings.FUSION_ROUND_TIMEOUT_S, settings.FUSION_JUDGE_TIMEOUT_S = 420, 60, 60
+    pool = factories.make_pool(person, mode="debate", debate_rounds=2)
+    run = factories.make_run(person, pool=pool, state=Run.State.RUNNING, started_at=timezone.now())
+    with pytest.raises(TooManyRuns, match="One ends within 10 minutes"):
+        start(person, pool)
+    Run.objects.filter(pk=run.pk).update(finished_at=timezone.now())  # judged again, beside its final
+    with pytest.raises(TooManyRuns, match=r"stop one\.$"):
+        start(person, pool)
 
 
 def test_a_viewer_may_not_start_or_stop(person: User, pool: Pool) -> None:
@@ -191,6 +207,26 @@ def test_a_deleted_run_is_invisible_until_it_is_restored(person: User, pool: Poo
     assert not Run.objects.visible_to(person).exists()
     services.restore_run(run=run, person=person)
     assert Run.objects.visible_to(person).count() == 1
+
+
+def test_a_run_that_is_started_again_while_it_is_deleted_does_not_go_on_unseen(
+    person: User, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever starts it does so just before the delete is written."""
+    run = factories.make_run(person, pool=pool, state=Run.State.INTERRUPTED)
+    clock = timezone.now
+
+    def start_it_then_tell_the_time() -> datetime:
+        monkeypatch.setattr(timezone, "now", clock)
+        services.resume_run(run=Run.objects.get(pk=run.pk), person=person)
+        return clock()
+
+    monkeypatch.setattr(timezone, "now", start_it_then_tell_the_time)
+    services.delete_run(run=run, person=person)
+    run.refresh_from_db()
+    assert run.deleted_at is not None and run.state == Run.State.CANCELLED
+    with pytest.raises(RunStateConflict, match="deleted it"):
+        services.resume_run(run=run, person=person)
 
 
 def test_a_member_may_not_delete_what_somebody_else_asked(person: User, pool: Pool) -> None:

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from fusion.models import Run, User, WorkerLease
+from fusion.models import Run, RunExecution, User, WorkerLease
 from fusion.runs import ending, leases
 from tests import factories
 
@@ -93,3 +93,17 @@ def test_ended_and_queued_runs_are_not_touched(person: User) -> None:
     done.refresh_from_db()
     queued.refresh_from_db()
     assert (done.state, queued.state) == (Run.State.DONE, Run.State.QUEUED)
+
+
+def test_a_run_that_was_judged_again_meanwhile_is_not_closed_as_lost(person: User) -> None:
+    """It keeps the time at which it was first started, so that does not tell one execution from the next."""
+    ours = lease("ours", seconds=30)
+    run = running(person, ours)
+    held = ending.runs_of(ours.pk)
+    RunExecution.objects.create(run=run, number=2, kind="rejudge", mode="best-of", rubric="general", person=person)
+    ending.close_lost(ours.pk, held)
+    run.refresh_from_db()
+    assert run.state == Run.State.RUNNING
+    ending.close_lost(ours.pk, ending.runs_of(ours.pk))
+    run.refresh_from_db()
+    assert (run.state, run.failure_code) == (Run.State.FAILED, "not_stored")

@@ -506,5 +506,5 @@ def test_too_many_runs_are_refused_with_the_question_kept_and_when_there_is_room
     page = Page(answer)
     assert page.status == 429 and "My long question" in page.text
     assert "You have 2 runs in flight, which is the limit." in page.text
-    assert "The oldest ends within 7 minutes by itself." in page.text
+    assert "One ends within 7 minutes by itself." in page.text
     assert len(page.root.xpath("//*[@id='running-title']/following-sibling::ul//a")) == 2
