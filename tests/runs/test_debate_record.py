@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -114,12 +115,14 @@ def test_wherever_a_debate_is_cut_off_the_rows_say_what_was_live(rounds: int, fa
     assert same(run, record)
 
 
-def test_a_debate_that_did_not_take_place_is_stored_as_such(alice: User) -> None:
+@pytest.mark.parametrize("reason", [StopReason.NO_DISPUTE, StopReason.TOO_FEW])
+def test_a_debate_that_did_not_take_place_is_stored_as_such(alice: User, reason: StopReason) -> None:
     run = debating_run(alice)
     record = load_record(run)
-    play(run, record, without_dispute())
+    events = without_dispute()
+    play(run, record, [replace(one, reason=reason) if isinstance(one, ev.DebateEnded) else one for one in events])
     assert same(run, record)
-    assert load_record(run).debate.reason is StopReason.NO_DISPUTE
+    assert load_record(run).debate.reason is reason
 
 
 def until(events: Iterable[ev.Event], kind: type[ev.Event], count: int = 1) -> list[ev.Event]:

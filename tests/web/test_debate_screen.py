@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import replace
+from itertools import takewhile
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -41,7 +42,7 @@ def debating(**changes: object) -> RunRecord:
     return new_record(mode=Mode.DEBATE, **changes)  # type: ignore[arg-type]
 
 
-def played(events: Iterator[ev.Event], *, until: type[ev.Event] | None = None) -> Show:
+def played(events: Iterable[ev.Event], *, until: type[ev.Event] | None = None) -> Show:
     """A debate up to the first event of that kind, and including it."""
     show = Show(debating())
     for event in events:
@@ -171,6 +172,15 @@ def test_without_a_material_dispute_the_page_says_that_there_is_no_debate() -> N
     assert part(page, "debate-head") == "No debate nothing material is disputed"
     assert "Debate nothing disputed" in part(page, "run-stages")
     assert "Merged by Writer" in part(page, "final-head")
+
+
+def test_a_dispute_that_too_few_can_argue_is_not_called_none() -> None:
+    """The other side tried to steer the judge and takes no part, so the ledger is empty."""
+    events = [*takewhile(lambda event: not isinstance(event, ev.DebateEnded), without_dispute())]
+    page = played([*events, ev.DebateEnded(StopReason.TOO_FEW, 0, ())]).page()
+    assert part(page, "debate-head") == "Not held"
+    assert part(page, "debate-note") == "No round was held because too few members could take part in it."
+    assert "Debate not held" in part(page, "run-stages")
 
 
 @pytest.mark.parametrize("reason", [one for one in StopReason if one is not StopReason.NO_DISPUTE])

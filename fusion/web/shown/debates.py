@@ -112,7 +112,8 @@ def debate_head(record: RunRecord) -> DebateHead:
     if debate.reason is StopReason.NO_DISPUTE:
         return DebateHead(Word("No debate", "skip"), "nothing material is disputed")
     if not debate.ledger:
-        return DebateHead(Word("Not held", "skip"), "") if record.is_final else DebateHead(Word("Not yet", "clock"), "")
+        is_over = record.is_final or debate.reason is not None
+        return DebateHead(Word("Not held", "skip"), "") if is_over else DebateHead(Word("Not yet", "clock"), "")
     disputes = plural(len(debate.ledger), "dispute")
     if debate.reason is not None:
         rounds = sum(one.ended for one in debate.rounds)
