@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from fusion.engine.controls import Controls
+from fusion.engine.debate.rebuttal import REPLY_MAX_CHARS
 from fusion.engine.disputes import Position, Ruling, StopReason
 from fusion.engine.events import (
     CallEnded,
@@ -340,6 +341,14 @@ async def test_a_reply_that_cannot_be_read_may_be_mended_once(first: Reply) -> N
     assert [message.role for message in again] == ["system", "user", "assistant", "user"]
     assert "could not be used" in again[-1].content
     assert "".join(event.text for event in run.log.of(PositionGrew) if event.letter == "B") == "".join(first.pieces)
+
+
+async def test_a_reply_without_end_is_shown_only_as_far_as_one_would_be_read() -> None:
+    endless = Reply(("x" * 1_000,) * 200)
+    run = await debated(debater(PARIS), [Reply((LYON,)), endless], debater(ALSO))
+    shown = [event.text for event in run.log.of(PositionGrew) if event.letter == "B"]
+    assert sum(map(len, shown)) == REPLY_MAX_CHARS
+    assert run.positions("B") == [None]
 
 
 async def test_a_reply_that_stays_unreadable_is_none() -> None:

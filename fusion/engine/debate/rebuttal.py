@@ -51,6 +51,7 @@ class Rebuttal:
         self.number = number
         self.ends_at = ends_at
         self.calls = 0
+        self.shown_chars = 0
 
     async def heard(self) -> tuple[Position | None, Failure | None]:
         result = await self._ask_patiently()
@@ -105,9 +106,16 @@ class Rebuttal:
             request=request,
             attempt=self.calls,
             letter=letter,
-            on_text=(lambda text: self.floor.emit(PositionGrew(self.number, letter, text))) if is_shown else None,
+            on_text=self._show if is_shown else None,
             deadline=self.ends_at,
         )
+
+    def _show(self, text: str) -> None:
+        """Emit a piece, but nothing beyond what would be read: who follows the reply copies it with each piece."""
+        room = REPLY_MAX_CHARS - self.shown_chars
+        self.shown_chars += len(text)
+        if room > 0:
+            self.floor.emit(PositionGrew(self.number, self.brief.debater.letter, text[:room]))
 
     def _emptiness(self, result: CallResult) -> Failure:
         name = self.brief.member.endpoint.name
