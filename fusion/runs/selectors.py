@@ -52,11 +52,6 @@ def current_team(user: User) -> Team:
     return membership.team
 
 
-def recent_runs(user: User, limit: int = 10) -> list[Run]:
-    """The newest runs that the person may read."""
-    return list(_for_lists(Run.objects.visible_to(user))[:limit])
-
-
 def search_runs(
     user: User, *, query: str = "", pool: Pool | None = None, mode: str = "", state: str = ""
 ) -> RunQuerySet:
@@ -72,10 +67,6 @@ def search_runs(
         runs = runs.filter(mode=mode)
     if state:
         runs = runs.filter(state=state)
-    return _for_lists(runs)
-
-
-def _for_lists(runs: RunQuerySet) -> RunQuerySet:
     return runs.select_related("pool_version__pool", "author", "team")
 
 

@@ -198,6 +198,16 @@ def test_running_and_recent_runs_are_listed_apart(alice: User) -> None:
     assert text.index("Running now") < text.index("Still going") < text.index("Recent") < text.index("Long over")
 
 
+def test_of_long_questions_only_the_beginning_is_read_for_the_lists(alice: User) -> None:
+    for state in (Run.State.RUNNING, Run.State.DONE):
+        make_run(alice, prompt=f"Begins like this. {'x' * 5_000}", state=state)
+    response = client_of(alice).get("/")
+    assert _text(response).count("Begins like this.") == 2
+    for name in ("running", "recent"):
+        (run,) = response.context[name]
+        assert run.get_deferred_fields() == {"prompt"} and len(run.beginning) < 500
+
+
 def test_an_example_fills_the_box_without_a_script(alice: User) -> None:
     make_pool(alice)
     question = bundled_questions()[2]

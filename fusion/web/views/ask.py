@@ -17,9 +17,10 @@ from fusion.models import Pool, PoolVersion, Run, User
 from fusion.models.pool import Mode
 from fusion.runs import catalogue, health
 from fusion.runs.examples import bundled_questions
+from fusion.runs.history import for_list
 from fusion.runs.plan import check_usable
 from fusion.runs.pools import CallPlan, planned_calls, spec_of
-from fusion.runs.selectors import recent_runs, visible_pools
+from fusion.runs.selectors import search_runs, visible_pools
 from fusion.web.forms.runs import RunForm, new_key
 from fusion.web.views.entry import read_only, signed_in
 
@@ -79,7 +80,8 @@ def ask_page(request: HttpRequest, form: RunForm, *, status: int = 200) -> HttpR
     pools = list(visible_pools(user))
     chosen_id, mode = str(form["pool"].value() or ""), str(form["mode"].value() or "")
     chosen = next((pool for pool in pools if str(pool.public_id) == chosen_id), pools[0] if pools else None)
-    recent = recent_runs(user, RECENT)
+    runs = for_list(search_runs(user))
+    recent = list(runs[:RECENT])
     context = {
         "form": form,
         "options": [pool_option(pool, "") for pool in pools],
@@ -87,9 +89,7 @@ def ask_page(request: HttpRequest, form: RunForm, *, status: int = 200) -> HttpR
         "modes": Mode.choices,
         "questions": bundled_questions(),
         "recent": [run for run in recent if not run.is_in_flight],
-        "running": list(
-            Run.objects.visible_to(user).in_flight().select_related("pool_version__pool", "author").order_by("-pk")[:10]
-        ),
+        "running": list(runs.in_flight().order_by("-pk")[:10]),
         "is_first": not recent,
         "prompt_limit": settings.FUSION_PROMPT_MAX_CHARS,
         "only_simulated": all(known.simulated for known in catalogue.available_models()),
@@ -101,7 +101,7 @@ def _initial(request: HttpRequest, user: User) -> dict[str, Any]:
     """An empty question, or one that is asked again in other words; the pool is the one used last."""
     initial: dict[str, Any] = {"idempotency_key": new_key()}
     source = _source(user, request.GET.get("from", ""))
-    last = source or Run.objects.visible_to(user).filter(author=user).select_related("pool_version__pool").first()
+    last = source or search_runs(user).filter(author=user).defer("prompt").first()
     if source is not None:
         initial["prompt"] = source.prompt
         initial["mode"] = source.mode
