@@ -12,7 +12,7 @@ from typing import Any
 from fusion.engine.disputes import Ruling
 from fusion.engine.types import AnswerState, Failure, Final, FinishReason, Judgement, Usage
 from fusion.live.debate import CellRecord, RoundRecord
-from fusion.live.record import AnswerRecord, CallRecord, RunRecord
+from fusion.live.record import AnswerRecord, Attempted, CallRecord, RunRecord
 from fusion.runs.costs import answer_cost_nanos, usd
 from fusion.runs.report import record_to_markdown
 
@@ -54,11 +54,13 @@ def record_to_document(record: RunRecord, finals: Sequence[RunRecord] = (), earl
     """`record_to_json` with what a reader far from the site lacks: the prompt, who asked, and the pool's version.
 
     `finals`: the run once for each of its finals, the final first; `earlier`: what members answered before they were
-    asked anew. Both are told in full.
+    asked anew. Both are told in full. `attempted`: how the newest execution ended, if it was to give another final and
+    gave none.
     """
     return {
         **record_to_json(record),
         "finals": [_one_of_several(each) for each in finals],
+        "attempted": _attempted(record.attempted),
         "earlier_attempts": [_attempt(column) for columns in (earlier or {}).values() for column in columns],
         "prompt": record.prompt,
         "author": record.author,
@@ -84,6 +86,17 @@ def _one_of_several(record: RunRecord) -> Json:
         "verdict": _verdict(record.judge.judgement) if not mark.picked_by else None,
         "debate": _debate(record) if not mark.picked_by else None,
         "degraded": [{"code": note.code, "message": note.message} for note in record.degraded],
+    }
+
+
+def _attempted(attempted: Attempted | None) -> Json | None:
+    if attempted is None:
+        return None
+    return {
+        "rejudged": attempted.rejudged,
+        "judge": attempted.judge.ref if attempted.judge is not None else None,
+        "state": attempted.state.value,
+        "failure": _failure(attempted.failure),
     }
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from fusion.engine.sentences import rechecked
-from fusion.engine.types import Assessment, Contradiction, Final, FinalKind, Judgement, Point, Usage
-from fusion.live.record import AnswerRecord, CallRecord, RunRecord
+from fusion.engine.types import Assessment, Contradiction, Final, FinalKind, Judgement, Point, RunState, Usage
+from fusion.live.record import AnswerRecord, Attempted, CallRecord, RunRecord
 from fusion.runs.costs import run_cost_nanos, usd
 from fusion.runs.report_debate import debate_section
 from fusion.runs.report_text import fenced, inline, quoted
 
-__all__ = ["fenced", "final_source", "inline", "ranking_words", "record_to_markdown"]
+__all__ = ["attempted_words", "fenced", "final_source", "inline", "ranking_words", "record_to_markdown"]
 
 
 def record_to_markdown(
@@ -47,11 +47,28 @@ def _head(record: RunRecord) -> str:
     facts += [f"- **Note:** {inline(note.message)}" for note in record.degraded]
     if record.failure is not None:
         facts.append(f"- **Failed:** {inline(record.failure.message)}")
+    if record.attempted is not None:
+        facts.append(f"- **Since then:** {_attempted(record.attempted)}")
     if record.simulated:
         facts.append(
             "- **Simulated:** some or all of these answers come from the built-in simulation, not from a model"
         )
     return f"# Run {record.public_id}\n\n" + "\n".join(facts)
+
+
+def _attempted(attempted: Attempted) -> str:
+    reason = f" {inline(attempted.failure.message)}" if attempted.failure is not None else ""
+    return f"{inline(attempted_words(attempted))}.{reason} The final stands as before."
+
+
+_CUT_OFF = {RunState.CANCELLED: "was stopped", RunState.INTERRUPTED: "was interrupted"}
+
+
+def attempted_words(attempted: Attempted) -> str:
+    """What was done to have another final, and how it ended without one."""
+    by = f" by {attempted.judge.name}" if attempted.judge is not None else ""
+    what = f"Judging again{by}" if attempted.rejudged else "Running what was missing"
+    return f"{what} {_CUT_OFF.get(attempted.state, 'gave no new final')}"
 
 
 def _final(record: RunRecord, *, title: str = "Final") -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from typing import Any
 from uuid import uuid4
 
@@ -429,6 +430,31 @@ def test_exports_hold_every_final_the_final_first_and_every_attempt(retried: Run
         "Text of *A*",
     ):
         assert words in report, words
+
+
+def test_exports_tell_of_a_judging_that_gave_no_new_final(run: Run, bob: User) -> None:
+    assert json.loads(_get(bob, run, "/export.json").content)["attempted"] is None
+    RunExecution.objects.create(
+        run=run,
+        number=9,
+        kind="rejudge",
+        judge="sim:arbiter",
+        mode="best-of",
+        rubric="general",
+        person=bob,
+        keeps_final=True,
+        state="unjudged",
+        failure_code="no_verdict",
+        failure_message="No *judge* came.",
+    )
+    assert json.loads(_get(bob, run, "/export.json").content)["attempted"] == {
+        "rejudged": True,
+        "judge": "sim:arbiter",
+        "state": "unjudged",
+        "failure": {"code": "no_verdict", "message": "No *judge* came."},
+    }
+    report = _get(bob, run, "/export.md").content.decode()
+    assert re.search(r"Judging again by .+ gave no new final\. No \\\*judge\\\* came\. The final stands", report)
 
 
 def test_each_final_comes_out_byte_for_byte(run: Run, bob: User) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from fusion.engine.types import AnswerState, Failure, RunState
 from fusion.live.record import AnswerRecord, RunRecord
+from fusion.runs.report import attempted_words
 from fusion.web.shown.words import advice, cause, listed, plural
 
 
@@ -85,15 +86,12 @@ def _attempted(record: RunRecord) -> Iterator[Notice]:
     attempted = record.attempted
     if attempted is None:
         return
-    by = f" by {attempted.judge.name}" if attempted.judge is not None else ""
-    what = f"Judging again{by}" if attempted.rejudged else "Running what was missing"
-    how = _CUT_OFF.get(attempted.state, "gave no new final")
     reason = f"{attempted.failure.message} " if attempted.failure is not None else ""
     hint = "" if attempted.state in _CUT_OFF else "Judge again with another judge, or leave it as it is."
-    yield Notice("warn", f"{what} {how}", f"{reason}The final stands as before.", hint)
+    yield Notice("warn", attempted_words(attempted), f"{reason}The final stands as before.", hint)
 
 
-_CUT_OFF = {RunState.CANCELLED: "was stopped", RunState.INTERRUPTED: "was interrupted"}
+_CUT_OFF = (RunState.CANCELLED, RunState.INTERRUPTED)
 
 
 # --- before and while it runs ----------------------------------------------------------------------
