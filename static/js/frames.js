@@ -1,5 +1,7 @@
 // Puts the server's frames into the page: out-of-band fragments as htmx knows them, by a shorter way than htmx's own,
 // which would take longer than laying the page out. Texts are never searched for htmx attributes, regions are.
+// Frames that come faster than this machine shows them are put in together: after each the page rests for a few times as
+// long as that took, so that scrolling and typing stay smooth however slow the machine is.
 // A pause holds frames back: the page stands still, and catches up in one step with nothing lost.
 (() => {
   const root = document.documentElement;
@@ -7,7 +9,8 @@
   const tell = (name) => document.dispatchEvent(new CustomEvent(name));
   const running = () => document.getElementById("live-seq") !== null;
   const isPaused = () => root.hasAttribute("data-paused");
-  let waiting = [];
+  const RESTS = 5, LONGEST_REST_MS = 1000, FRAME_MS = 17;
+  let waiting = [], timer = 0, restsUntil = 0;
 
   // A block that holds the reader's selection is not replaced; it comes right with the next load.
   function isSelected(target) {
@@ -37,8 +40,25 @@
     // A place was missing: the page and the server disagree, so everything is taken anew.
     if (!isWhole) tell("fusion:resync");
   }
+  function schedule() {
+    clearTimeout(timer);
+    if (isPaused() || !waiting.length) return;
+    const rest = restsUntil - performance.now();
+    if (rest > 0) timer = setTimeout(showWaiting, rest); else showWaiting();
+  }
+  function showWaiting() {
+    const began = performance.now();
+    restsUntil = document.hidden ? 0 : began + LONGEST_REST_MS; // unless measured to be less
+    show(waiting.splice(0).join(""));
+    requestAnimationFrame(() => setTimeout(() => {
+      const now = performance.now();
+      restsUntil = now + Math.min(LONGEST_REST_MS, Math.max(0, now - began - FRAME_MS) * RESTS);
+      schedule();
+    }));
+  }
   document.addEventListener("fusion:receive", (event) => {
-    if (isPaused()) waiting.push(event.detail); else show(event.detail);
+    waiting.push(event.detail);
+    schedule();
   });
   // Who connects anew is sent all that the page does not show yet: what waits would come twice.
   document.addEventListener("fusion:restart", () => { waiting = []; });
@@ -49,7 +69,8 @@
   }
   function resume() {
     root.removeAttribute("data-paused");
-    if (waiting.length) show(waiting.splice(0).join(""));
+    restsUntil = 0;
+    schedule();
     settle();
   }
   button.addEventListener("click", () => {
