@@ -9,7 +9,7 @@
   const tell = (name) => document.dispatchEvent(new CustomEvent(name));
   const running = () => document.getElementById("live-seq") !== null;
   const isPaused = () => root.hasAttribute("data-paused");
-  const RESTS = 5, LONGEST_REST_MS = 1000, FRAME_MS = 17;
+  const RESTS = 3, LONGEST_REST_MS = 400, FRAME_MS = 17;
   let waiting = [], timer = 0, restsUntil = 0;
 
   // A block that holds the reader's selection is not replaced; it comes right with the next load.
