@@ -24,12 +24,12 @@ test:
 	@scripts/environment.sh dev
 	@scripts/environment.sh chromium
 	@$(MAKE) --no-print-directory verify
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 check:
 	@scripts/environment.sh dev
 	@$(MAKE) --no-print-directory verify
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not browser"
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not browser"
 
 verify:
 	@$(BIN)/ruff format --check .

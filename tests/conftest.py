@@ -14,7 +14,7 @@ from django.core.cache import cache
 
 from fusion.models import Team, User
 from fusion.models.team import Role
-from fusion.runs import catalogue
+from fusion.runs import calibration, catalogue, health
 from tests.factories import make_user, team_of
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -31,7 +31,12 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Without Chromium the browser tests are skipped with the reason; in CI, where it can be installed, they fail."""
+    """Files with browser tests go first: they take longest, and started last they would keep one worker waiting.
+
+    Without Chromium the browser tests are skipped with the reason; in CI, where it can be installed, they fail.
+    """
+    slow = {item.path for item in items if item.get_closest_marker("browser")}
+    items.sort(key=lambda item: item.path not in slow)
     if any(map(shutil.which, CHROMIUM_NAMES)) or os.environ.get("CI") == "true":
         return
     reason = "no Chromium on this machine: apt-get install chromium"
@@ -81,10 +86,12 @@ def _require_loopback(family: int, address: Any) -> None:
 
 @pytest.fixture(autouse=True)
 def _nothing_remembered() -> Iterator[None]:
-    """Rate limits and model lists live in the process; each test starts without."""
+    """Rate limits, model lists and what was learned of models live in the process; each test starts without."""
     yield
     cache.clear()
     catalogue.reset()
+    health.forget()
+    calibration.forget()
 
 
 @pytest.fixture

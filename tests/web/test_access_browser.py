@@ -224,6 +224,7 @@ def test_what_needs_somebody_to_act_is_said_at_once_unless_announcements_are_off
               document.dispatchEvent(new CustomEvent("fusion:receive", { detail: notices.outerHTML }));
             }"""
         )
+        until(page, "document.getElementById('run-notices').innerText.includes('No answer came')")
         assert (page.inner_text("[data-announce-now]") == "No answer came.") is expected
         page.click("#act-stop")
         over(page)
