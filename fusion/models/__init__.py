@@ -1,5 +1,8 @@
 """Tables: one module per noun, with fields, constraints, querysets and facts about one row."""
 
+from fusion.models.audit import AuditEvent
+from fusion.models.catalogue import CatalogueRevision, ModelEntry, PriceVersion
+from fusion.models.connection import Connection
 from fusion.models.pool import Pool, PoolMember, PoolVersion
 from fusion.models.run import (
     Answer,
@@ -12,17 +15,23 @@ from fusion.models.run import (
     VerdictRecord,
     WorkerLease,
 )
-from fusion.models.team import Membership, Team
+from fusion.models.team import Invitation, Membership, Team
 from fusion.models.user import User
 
 __all__ = [
     "Answer",
+    "AuditEvent",
     "Call",
+    "CatalogueRevision",
+    "Connection",
     "FinalAnswer",
+    "Invitation",
     "Membership",
+    "ModelEntry",
     "Pool",
     "PoolMember",
     "PoolVersion",
+    "PriceVersion",
     "Run",
     "RunCommand",
     "RunEvent",

@@ -43,6 +43,7 @@ class PoolQuerySet(models.QuerySet["Pool"]):
             Q(visibility=Pool.Visibility.TEAM) | Q(author=user),
             team__memberships__user=user,
             team__memberships__left_at=None,
+            team__deleted_at=None,
             deleted_at=None,
         )
 
@@ -90,7 +91,8 @@ class PoolVersion(models.Model):
 
     `judge`, `writer` and `fallback_judges` are refs (`connection:model-id`); an empty writer means the judge writes.
     `anchor` is a member's position. `debate_rounds` is how many rounds a debate may have. `quorum` None means two
-    thirds, at least two. Times are seconds.
+    thirds, at least two. Times are seconds. `payers`: {slug: `team` or `site`}, whose connection each slug meant when
+    this was saved; one that was the team's never becomes the site's by itself.
     """
 
     class OnQuorumMissed(models.TextChoices):
@@ -122,6 +124,7 @@ class PoolVersion(models.Model):
     )
     on_quorum_missed = models.CharField(max_length=10, choices=OnQuorumMissed.choices, default=OnQuorumMissed.JUDGE)
     on_judge_failure = models.CharField(max_length=10, choices=OnJudgeFailure.choices, default=OnJudgeFailure.NONE)
+    payers = models.JSONField(default=dict, blank=True, editable=False)
 
     class Meta:
         ordering = ("pool", "-number")

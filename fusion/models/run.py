@@ -26,6 +26,7 @@ class RunQuerySet(models.QuerySet["Run"]):
             Q(is_private=False) | Q(author=user),
             team__memberships__user=user,
             team__memberships__left_at=None,
+            team__deleted_at=None,
             deleted_at=None,
         )
 
@@ -183,7 +184,8 @@ class Call(models.Model):
     """One upstream request with what it consumed; the unit of receipts. Never updated after it ended.
 
     `cost_nanos`: whole nano-dollars; None where no price is known (which is not zero).
-    `cost_source`: `upstream` (the provider said so), `price` (tokens times price) or empty.
+    `cost_source`: `upstream` (the provider said so), `price` (tokens times price) or empty. `payer`: whose key it was,
+    `team` or `site`; empty where nobody pays. `connection` is None for one that the environment names.
     """
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="calls")
@@ -192,6 +194,10 @@ class Call(models.Model):
     letter = models.CharField(max_length=1, blank=True)
     ref = models.CharField(max_length=255)
     endpoint = models.JSONField(default=dict)
+    connection = models.ForeignKey(
+        "fusion.Connection", on_delete=models.SET_NULL, null=True, blank=True, related_name="calls"
+    )
+    payer = models.CharField(max_length=4, blank=True)
     attempt = models.PositiveSmallIntegerField(default=1)
     status = models.CharField(max_length=12)
     input_tokens = models.PositiveBigIntegerField(null=True, blank=True)
@@ -212,6 +218,7 @@ class Call(models.Model):
     class Meta:
         ordering = ("run", "pk")
         constraints = [models.UniqueConstraint(fields=("run", "call_id"), name="call_id_once_per_run")]
+        indexes = [models.Index(fields=("ref", "-ended_at"), name="call_ref_recent")]
 
     def __str__(self) -> str:
         return f"{self.role} call to {self.ref} ({self.status})"

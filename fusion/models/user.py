@@ -13,7 +13,7 @@ from django.utils import timezone
 class UserQuerySet(models.QuerySet["User"]):
     def people(self) -> UserQuerySet:
         """Accounts that somebody can sign in to; the system user is not one."""
-        return self.filter(is_system=False)
+        return self.filter(is_system=False, deleted_at=None)
 
 
 class UserManager(BaseUserManager["User"].from_queryset(UserQuerySet)):  # type: ignore[misc]
@@ -34,7 +34,11 @@ class UserManager(BaseUserManager["User"].from_queryset(UserQuerySet)):  # type:
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """One person. `is_system`: the account that stands for the installation itself; nobody signs in to it."""
+    """One person. `is_system`: the account that stands for the installation itself; nobody signs in to it.
+
+    `current_team` is the one that they work in now, as long as they are in it. Deleting takes name and address away
+    and sets `deleted_at`; the row stays, because runs and money name it.
+    """
 
     email = models.EmailField("e-mail address", max_length=254, unique=True)
     name = models.CharField(max_length=120, blank=True)
@@ -42,6 +46,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_staff = models.BooleanField("site administrator", default=False)
     is_system = models.BooleanField(default=False, editable=False)
     date_joined = models.DateTimeField(default=timezone.now, editable=False)
+    current_team = models.ForeignKey(
+        "fusion.Team", on_delete=models.SET_NULL, null=True, blank=True, related_name="+", editable=False
+    )
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
