@@ -10,8 +10,8 @@ from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
 from django.http import HttpRequest
 
-from fusion.admin.history import AnyModelAdmin, AnyTabularInline
-from fusion.models import Membership, Team, User
+from fusion.admin.history import AnyModelAdmin, AnyTabularInline, HistoryAdmin
+from fusion.models import Invitation, Membership, Team, User
 from fusion.runs.doorbell import tell_rights_changed
 from fusion.teams.services import ensure_personal_team
 
@@ -125,3 +125,13 @@ class MembershipAdmin(TellsMembers):
     search_fields = ("user__email", "user__name", "team__name", "team__slug")
     readonly_fields = ("joined_at",)
     autocomplete_fields = ("team", "user")
+
+
+@admin.register(Invitation)
+class InvitationAdmin(HistoryAdmin):
+    list_display = ("email", "team", "role", "invited_by", "created_at", "expires_at", "accepted_at", "revoked_at")
+    list_filter = ("role", ("accepted_at", admin.EmptyFieldListFilter), ("revoked_at", admin.EmptyFieldListFilter))
+    list_select_related = ("team", "invited_by")
+    search_fields = ("email", "team__name", "invited_by__email")
+    date_hierarchy = "created_at"
+    exclude = ("token_hash",)
