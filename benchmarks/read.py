@@ -130,7 +130,7 @@ def provider_reader(pace_s: float) -> Reader:
     """Fusion's own adapter, with everything that it checks."""
 
     async def read(client: httpx.AsyncClient, url: str) -> tuple[int, float]:
-        connection = Connection("bench", "openai-compatible", "Benchmark", url)
+        connection = Connection("bench", "openai-compatible", "Benchmark", url, local=True)
         provider = OpenAIChatProvider(connection, client=lambda: client, limits=ReadLimits(pace_s=pace_s))
         request = CompletionRequest("m", (Message("user", "Go"),), max_tokens=10, timeout_s=600)
         count, last = 0, ""
@@ -150,14 +150,18 @@ def plain_client() -> httpx.AsyncClient:
     return httpx.AsyncClient(trust_env=False, timeout=None, limits=limits)
 
 
+def local_client() -> httpx.AsyncClient:
+    return new_client(local=True)
+
+
 WAYS: dict[str, tuple[Reader, Callable[[], httpx.AsyncClient]]] = {
     "httpx, aiter_lines + json": (read_lines, plain_client),
     "httpx, raw bytes + orjson": (read_bytes, plain_client),
     "httpx, raw bytes, sleeping 50 ms": (read_sleeping, plain_client),
-    "Fusion, no pause": (provider_reader(0.0), new_client),
-    "Fusion, 30 ms": (provider_reader(0.03), new_client),
-    "Fusion, 50 ms (default)": (provider_reader(0.05), new_client),
-    "Fusion, 100 ms": (provider_reader(0.1), new_client),
+    "Fusion, no pause": (provider_reader(0.0), local_client),
+    "Fusion, 30 ms": (provider_reader(0.03), local_client),
+    "Fusion, 50 ms (default)": (provider_reader(0.05), local_client),
+    "Fusion, 100 ms": (provider_reader(0.1), local_client),
 }
 
 

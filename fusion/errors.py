@@ -6,9 +6,9 @@ FusionError                     code + a sentence that says what happened and wh
 ├── NotAllowed                  the person may not do this
 ├── TooManyRuns                 the person has as many runs in flight as the site allows
 ├── RunStateConflict            the run is not in a state in which this can be done
-├── TeamConflict                the team, as it is now, does not let this be done
 └── ProviderError               one upstream call failed (retryable, retry_after_s, status)
     ├── ProviderUnreachable     no connection: refused, DNS, TLS, reset before the first byte
+    ├── ProviderAddressRefused  its address is not one that may be asked
     ├── ProviderTimeout         nothing, or nothing more, within the allowed time
     ├── ProviderRateLimited     429
     ├── ProviderOverloaded      5xx, "overloaded"
@@ -71,12 +71,6 @@ class RunStateConflict(FusionError):
     code = "run_state_conflict"
 
 
-class TeamConflict(FusionError):
-    """The team, as it is now, does not let this be done: its last owner, a person twice, runs under way."""
-
-    code = "team_conflict"
-
-
 class ProviderError(FusionError):
     """One upstream call failed.
 
@@ -106,6 +100,10 @@ class ProviderError(FusionError):
 class ProviderUnreachable(ProviderError):
     code = "provider_unreachable"
     retryable = True
+
+
+class ProviderAddressRefused(ProviderError):
+    code = "provider_address_refused"
 
 
 class ProviderTimeout(ProviderError):

@@ -1,4 +1,7 @@
-"""The one HTTP client of each event loop: made once, kept, and closed when its loop's work is over.
+"""The HTTP clients of each event loop: made once, kept, and closed when their loop's work is over.
+
+There are two, one that reaches only the open internet and one for connections that an administrator marked as local.
+Each keeps connections of its own, so that one that was opened on that word never serves a request that lacks it.
 
 Making a client costs about 17 ms (it loads certificates), a request on a kept connection well under one.
 """
@@ -9,6 +12,7 @@ import asyncio
 import os
 import ssl
 import weakref
+from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import certifi
@@ -22,35 +26,44 @@ MAX_KEPT = 20  # the pool's bookkeeping grows with every connection that it keep
 KEPT_FOR_S = 30.0
 CONNECT_S = 10.0
 
-_clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[int, httpx.AsyncClient]] = (
-    weakref.WeakKeyDictionary()
-)
+
+@dataclass(slots=True)
+class _Clients:
+    """The clients of one loop in one process, by whether they are for local connections."""
+
+    owner: int = field(default_factory=os.getpid)
+    by_local: dict[bool, httpx.AsyncClient] = field(default_factory=dict)
 
 
-def shared_client() -> httpx.AsyncClient:
-    """The running loop's client; a forked child never uses its parent's."""
+_clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Clients] = weakref.WeakKeyDictionary()
+
+
+def shared_client(*, local: bool) -> httpx.AsyncClient:
+    """The running loop's client for local connections or for all others; a forked child never uses its parent's."""
     loop = asyncio.get_running_loop()
-    owner, client = _clients.get(loop, (0, None))
-    if client is None or client.is_closed or owner != os.getpid():
-        client = new_client()
-        _clients[loop] = (os.getpid(), client)
+    ours = _clients.get(loop)
+    if ours is None or ours.owner != os.getpid():
+        ours = _clients[loop] = _Clients()
+    client = ours.by_local.get(local)
+    if client is None or client.is_closed:
+        client = ours.by_local[local] = new_client(local=local)
     return client
 
 
-async def close_shared_client() -> None:
-    """Closes the running loop's client with all its connections, if it has one."""
-    _, client = _clients.pop(asyncio.get_running_loop(), (0, None))
-    if client is not None:
+async def close_shared_clients() -> None:
+    """Closes the running loop's clients with all their connections."""
+    ours = _clients.pop(asyncio.get_running_loop(), _Clients())
+    for client in ours.by_local.values():
         await client.aclose()
 
 
-def new_client(*, transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
+def new_client(*, local: bool = False, transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
     """A client that trusts no environment, follows no redirect, keeps no cookie and asks for no compression.
 
     Time limits other than the one for connecting are set per request by whoever reads.
     """
     return httpx.AsyncClient(
-        transport=transport or _PacedTransport(),
+        transport=transport or _PacedTransport(local=local),
         trust_env=False,
         follow_redirects=False,
         cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
@@ -62,7 +75,7 @@ def new_client(*, transport: httpx.AsyncBaseTransport | None = None) -> httpx.As
 class _PacedTransport(httpx.AsyncHTTPTransport):
     """httpx's own transport on our network backend, which its constructor has no argument for."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, local: bool) -> None:
         context = _tls_context()
         super().__init__(verify=context, trust_env=False)
         self._pool = httpcore.AsyncConnectionPool(
@@ -70,7 +83,7 @@ class _PacedTransport(httpx.AsyncHTTPTransport):
             max_connections=MAX_CONNECTIONS,
             max_keepalive_connections=MAX_KEPT,
             keepalive_expiry=KEPT_FOR_S,
-            network_backend=PacedBackend(),
+            network_backend=PacedBackend(local=local),
         )
 
 

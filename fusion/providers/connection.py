@@ -10,7 +10,8 @@ class Connection:
     """One address that serves LLMs, with its key; `slug` has no colon, so that `slug:model-id` can be taken apart.
 
     `preset` names the data in `presets.py`. `key_name` is where a person would look for the key (an environment
-    variable), empty when there is no such place.
+    variable), empty when there is no such place. `local`: an administrator's word that this machine or a private
+    network is meant; without it only the open internet is reached (`addresses.py`).
     """
 
     slug: str
@@ -19,3 +20,4 @@ class Connection:
     base_url: str
     api_key: str = field(default="", repr=False)
     key_name: str = ""
+    local: bool = False

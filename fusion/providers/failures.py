@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 
 from fusion.errors import (
+    ProviderAddressRefused,
     ProviderAuthFailed,
     ProviderBadRequest,
     ProviderBillingRefused,
@@ -31,6 +32,7 @@ from fusion.errors import (
     ProviderTimeout,
     ProviderUnreachable,
 )
+from fusion.providers.addresses import AddressRefused
 from fusion.providers.connection import Connection
 from fusion.providers.redaction import clean_words, shorten
 
@@ -134,6 +136,8 @@ def upstream_error(
 def transport_error(connection: Connection, exc: Exception, *, started: bool) -> ProviderError:
     """The error that a failed connection means; `started`: the reply had begun."""
     label, why = connection.label, _ERRNO.sub("", clean_words(str(exc), connection.api_key))
+    if (refused := next((fault for fault in _chain(exc) if isinstance(fault, AddressRefused)), None)) is not None:
+        return ProviderAddressRefused(f"{label} was not asked: {refused.reason}. {refused.way_past}")
     if isinstance(exc, httpx.PoolTimeout):
         return ProviderTimeout(f"Too many connections are open to ask {label} now: ask again in a moment.")
     if isinstance(exc, httpx.TimeoutException) and not isinstance(exc, httpx.ConnectTimeout):
@@ -156,8 +160,7 @@ def transport_error(connection: Connection, exc: Exception, *, started: bool) ->
 
 def _why_unreachable(exc: BaseException) -> tuple[str, str] | None:
     """What stands in the way and the way out of it, where the fault below httpx is one that people meet."""
-    fault: BaseException | None = exc
-    while fault is not None:
+    for fault in _chain(exc):
         match fault:
             case socket.gaierror():
                 return "no such host was found", "check the address and that this machine is online"
@@ -173,8 +176,15 @@ def _why_unreachable(exc: BaseException) -> tuple[str, str] | None:
                 )
             case ssl.SSLError() if fault.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"):
                 return "it does not speak https there", "write the address with http://, or with another port"
-        fault = fault.__cause__ or fault.__context__
     return None
+
+
+def _chain(exc: BaseException) -> Iterator[BaseException]:
+    """An error and what it came from, outermost first."""
+    fault: BaseException | None = exc
+    while fault is not None:
+        yield fault
+        fault = fault.__cause__ or fault.__context__
 
 
 def _is_no_http(exc: Exception) -> bool:

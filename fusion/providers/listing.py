@@ -37,13 +37,14 @@ _CANNOT_CHAT = re.compile(
 
 
 async def list_served_models(
-    connection: Connection, *, client: Callable[[], httpx.AsyncClient] = shared_client
+    connection: Connection, *, client: Callable[[], httpx.AsyncClient] | None = None
 ) -> tuple[ModelInfo, ...]:
     """The models that can chat, sorted by id. Raises ProviderError; a list is read for 20 s and 16 MiB at most."""
     preset = PRESETS[connection.preset]
+    http = client() if client is not None else shared_client(local=connection.local)
     try:
         async with asyncio.timeout(LIST_S):
-            status, headers, body = await _get(client(), connection, preset)
+            status, headers, body = await _get(http, connection, preset)
     except TimeoutError as exc:
         raise ProviderTimeout(f"{connection.label} did not list its models within {LIST_S:g} s: ask again.") from exc
     except TRANSPORT_FAULTS as exc:

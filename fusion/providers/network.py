@@ -5,6 +5,10 @@ than it does among others. Sleeping between two reads would gather tokens too, b
 the stream, and what waits for that end is a judge. So the bytes are taken from the socket as they come, which is cheap,
 and the reader is woken when its pause is over, or at once when the bytes look like the end of a body.
 
+This is also the one place that opens connections to providers, so it is where addresses are refused (`addresses.py`):
+a name is resolved once, every address of it is checked, and the socket is opened to a checked one. The certificate and
+the Host header still are those of the name.
+
 httpx reaches a backend through httpcore's documented `network_backend`; everything above this file is plain httpx.
 """
 
@@ -19,6 +23,8 @@ from typing import Any, TypeVar, cast
 
 import httpcore
 from httpcore import SOCKET_OPTION
+
+from fusion.providers.addresses import AddressRefused, require_allowed
 
 MAX_BUFFERED = 256 * 1024
 ADDRESS_TRY_S = 3.0  # for each address of a name but the last: a dead IPv6 route must not use up the whole time
@@ -217,7 +223,13 @@ class PacedStream(httpcore.AsyncNetworkStream):
 
 
 class PacedBackend(httpcore.AsyncNetworkBackend):
-    """Opens PacedStreams on the running asyncio or uvloop event loop."""
+    """Opens PacedStreams on the running asyncio or uvloop event loop.
+
+    `local`: may also open them to this machine and to private networks, see `Connection.local`.
+    """
+
+    def __init__(self, *, local: bool = False) -> None:
+        self._local = local
 
     async def connect_tcp(
         self,
@@ -228,8 +240,8 @@ class PacedBackend(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         try:
-            inbox = await _within(timeout, _connect(host, port), httpcore.ConnectTimeout)
-        except (OSError, UnicodeError) as exc:  # UnicodeError: a host name that IDNA cannot encode
+            inbox = await _within(timeout, _connect(host, port, self._local), httpcore.ConnectTimeout)
+        except (OSError, UnicodeError, AddressRefused) as exc:  # UnicodeError: a host name that IDNA cannot encode
             raise httpcore.ConnectError(str(exc)) from exc
         stream = PacedStream(inbox)
         for option in socket_options or ():
@@ -240,17 +252,28 @@ class PacedBackend(httpcore.AsyncNetworkBackend):
         await asyncio.sleep(seconds)
 
 
-async def _connect(host: str, port: int) -> _Inbox:
-    """Tries the addresses of `host` one after the other, IPv4 and IPv6 in turns. Raises OSError."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    addresses = _in_turns([(str(sockaddr[0]), family) for family, _, _, _, sockaddr in found])
+async def _connect(host: str, port: int, local: bool) -> _Inbox:
+    """Tries the addresses of `host` one after the other, IPv4 and IPv6 in turns. Raises OSError, AddressRefused."""
+    found = await _resolve(host, port)
+    require_allowed([address for address, _ in found], port, local=local)
+    addresses = _in_turns(found)
     for address, family in addresses[:-1]:
         with contextlib.suppress(OSError, TimeoutError):
             async with asyncio.timeout(ADDRESS_TRY_S):
-                return (await loop.create_connection(_Inbox, address, port, family=family))[1]
-    address, family = addresses[-1]
-    return (await loop.create_connection(_Inbox, address, port, family=family))[1]
+                return await _open(address, port, family)
+    return await _open(addresses[-1][0], port, addresses[-1][1])
+
+
+async def _resolve(host: str, port: int) -> list[tuple[str, socket.AddressFamily]]:
+    """The addresses of a name, asked for once: a second answer may be another one."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [(str(sockaddr[0]), family) for family, _, _, _, sockaddr in found]
+
+
+async def _open(address: str, port: int, family: socket.AddressFamily) -> _Inbox:
+    """A connection to exactly this address: AI_NUMERICHOST keeps the loop from looking up anything again."""
+    loop = asyncio.get_running_loop()
+    return (await loop.create_connection(_Inbox, address, port, family=family, flags=socket.AI_NUMERICHOST))[1]
 
 
 def _in_turns(addresses: list[tuple[str, socket.AddressFamily]]) -> list[tuple[str, socket.AddressFamily]]:

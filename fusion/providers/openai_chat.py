@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
+from functools import partial
 
 import httpx
 import orjson
@@ -34,7 +35,8 @@ MAX_REASKS = 3
 class OpenAIChatProvider:
     """Streams completions from one connection; raises ProviderError and nothing else.
 
-    `client`: a function that gives the HTTP client to use, the running loop's shared one unless told otherwise.
+    `client`: a function that gives the HTTP client to use; unless told otherwise, the running loop's shared one for
+    connections of this kind.
     Closing the iterator, or cancelling the task that reads it, closes the upstream connection at once.
     """
 
@@ -42,12 +44,12 @@ class OpenAIChatProvider:
         self,
         connection: Connection,
         *,
-        client: Callable[[], httpx.AsyncClient] = shared_client,
+        client: Callable[[], httpx.AsyncClient] | None = None,
         limits: ReadLimits | None = None,
     ) -> None:
         self._connection = connection
         self._preset = PRESETS[connection.preset]
-        self._client = client
+        self._client = client or partial(shared_client, local=connection.local)
         self._limits = limits or ReadLimits()
 
     def __repr__(self) -> str:

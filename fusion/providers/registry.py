@@ -6,8 +6,11 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+import httpx
+
 from fusion.engine.types import Provider
 from fusion.errors import InvalidInput
+from fusion.providers.addresses import AddressRefused, require_allowed_host
 from fusion.providers.catalogue import ModelInfo
 from fusion.providers.connection import Connection
 from fusion.providers.listing import list_served_models
@@ -39,7 +42,8 @@ def connections_from_env(env: Mapping[str, str]) -> tuple[Connection, ...]:
     """The connections that the environment names, in a fixed order. Raises InvalidInput with a sentence.
 
     Reads OPENROUTER_API_KEY, OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY, OLLAMA_BASE_URL, FUSION_PROVIDER_URL,
-    FUSION_PROVIDER_KEY and FUSION_PROVIDER_NAME. An empty value is no value.
+    FUSION_PROVIDER_KEY and FUSION_PROVIDER_NAME. An empty value is no value. An address that stands there is an
+    administrator's own word, so it may be a local one; the hosted providers' are not.
     """
     hosted = [_hosted(slug, key) for slug in _HOSTED if (key := _key(env, PRESETS[slug].key_env))]
     return (*hosted, *_ollama(env), *_custom(env))
@@ -78,8 +82,12 @@ def with_problem(connection: Connection, model_id: str, key: str) -> str:
     return with_fault(model_id, key) if known else model_id
 
 
-def checked_base_url(url: str, *, name: str) -> str:
-    """`url` without its last slash. Raises InvalidInput naming `name`: not http(s), no host, credentials, a query."""
+def checked_base_url(url: str, *, name: str, local: bool = False) -> str:
+    """`url` without its last slash. Raises InvalidInput naming `name`: not http(s), no host, credentials, a query.
+
+    An address or port that the connection could not lead to is refused here already, see `addresses.py`; a name is
+    judged when it is asked, by what it then resolves to.
+    """
     url = url.strip()
     try:
         parts = urlsplit(url)
@@ -94,7 +102,22 @@ def checked_base_url(url: str, *, name: str) -> str:
         raise _bad_url(name, "must not carry a name or a password")
     if parts.query or parts.fragment:
         raise _bad_url(name, "must end with a path, without ? or #")
+    _require_same_host(url, parts.hostname, name=name)
+    try:
+        require_allowed_host(parts.hostname, port or (443 if parts.scheme == "https" else 80), local=local)
+    except AddressRefused as exc:
+        raise InvalidInput(f"{name} cannot be used: {exc.reason}. {exc.way_past}", field=name) from exc
     return url.rstrip("/")
+
+
+def _require_same_host(url: str, host: str, *, name: str) -> None:
+    """Two parsers must find the same host: what is checked by the one is asked by the other."""
+    try:
+        asked = httpx.URL(url)
+    except httpx.InvalidURL as exc:
+        raise _bad_url(name, "is not an address") from exc
+    if "%" in host or (host.isascii() and asked.raw_host.decode("ascii") != host):
+        raise _bad_url(name, "is not an address")
 
 
 def _hosted(slug: str, key: str) -> Connection:
@@ -106,9 +129,10 @@ def _ollama(env: Mapping[str, str]) -> tuple[Connection, ...]:
     """Ollama's own address has no path; its compatible endpoints are under /v1."""
     if not (url := env.get("OLLAMA_BASE_URL", "").strip()):
         return ()
-    base_url = checked_base_url(url, name="OLLAMA_BASE_URL")
+    base_url = checked_base_url(url, name="OLLAMA_BASE_URL", local=True)
     base_url = base_url.removesuffix("/api")
-    return (Connection("ollama", "ollama", "Ollama", base_url if base_url.endswith("/v1") else f"{base_url}/v1"),)
+    base_url = base_url if base_url.endswith("/v1") else f"{base_url}/v1"
+    return (Connection("ollama", "ollama", "Ollama", base_url, local=True),)
 
 
 def _custom(env: Mapping[str, str]) -> tuple[Connection, ...]:
@@ -118,9 +142,9 @@ def _custom(env: Mapping[str, str]) -> tuple[Connection, ...]:
         if key:
             raise InvalidInput(f"{key_name} is set but FUSION_PROVIDER_URL is not: set the address the key is for.")
         return ()
-    base_url = checked_base_url(url, name="FUSION_PROVIDER_URL").removesuffix("/chat/completions")
+    base_url = checked_base_url(url, name="FUSION_PROVIDER_URL", local=True).removesuffix("/chat/completions")
     label = " ".join(env.get("FUSION_PROVIDER_NAME", "").split())[:60] or urlsplit(base_url).netloc
-    return (Connection("custom", "openai-compatible", label, base_url, api_key=key, key_name=key_name),)
+    return (Connection("custom", "openai-compatible", label, base_url, api_key=key, key_name=key_name, local=True),)
 
 
 def _key(env: Mapping[str, str], name: str) -> str:

@@ -18,7 +18,7 @@ from django.utils import timezone
 from fusion.engine.controls import Controls
 from fusion.live.runs import LiveRun
 from fusion.models import Run, RunCommand
-from fusion.providers.clients import close_shared_client
+from fusion.providers.clients import close_shared_clients
 from fusion.runs import catalogue, dispatch
 from fusion.runs.database import in_database
 from fusion.runs.ending import close_lost, recover_runs, runs_of
@@ -92,7 +92,7 @@ class Worker:
         if left or self._rounds:
             await asyncio.wait([*left, *self._rounds], timeout=timeout_s)
         self._loop = None
-        await close_shared_client()
+        await close_shared_clients()
         await in_database(drop_lease, self._lease_pk)
         return len(left)
 

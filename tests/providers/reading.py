@@ -18,7 +18,7 @@ import uvloop
 from fusion.engine.call import Caller, CallResult
 from fusion.engine.controls import Controls
 from fusion.engine.types import CompletionRequest, Endpoint, Message, Role
-from fusion.providers.clients import close_shared_client
+from fusion.providers.clients import close_shared_clients
 from fusion.providers.connection import Connection
 from fusion.providers.openai_chat import OpenAIChatProvider
 
@@ -44,7 +44,7 @@ def peak_bytes() -> int:
 
 async def ask(url: str) -> CallResult:
     """One call through the engine and the adapter, as a member of a panel makes it."""
-    provider = OpenAIChatProvider(Connection("custom", "openai-compatible", "Acme", url))
+    provider = OpenAIChatProvider(Connection("custom", "openai-compatible", "Acme", url, local=True))
     request = CompletionRequest("m", (Message("user", "Why?"),), 4096, timeout_s=60)
     caller = Caller(emit=lambda _: None, controls=Controls())
     endpoint = Endpoint("custom:m", "m", "M", "Acme", provider)
@@ -57,7 +57,7 @@ async def read(url: str) -> Reading:
     before = peak_bytes()
     result = await ask(url)
     grew_bytes = peak_bytes() - before
-    await close_shared_client()
+    await close_shared_clients()
     failure = result.failure.message if result.failure else ""
     return Reading(result.status, failure, len(result.text), grew_bytes)
 

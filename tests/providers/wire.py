@@ -70,6 +70,7 @@ def connection(**changes: Any) -> Connection:
         "base_url": "http://acme.test/v1",
         "api_key": CANARY,
         "key_name": "FUSION_PROVIDER_KEY",
+        "local": True,
     }
     return Connection(**{**facts, **changes})
 

@@ -80,6 +80,7 @@ _CAUSES: Final[Mapping[str, str]] = {
     "provider_overloaded": "The provider has a problem",
     "provider_timeout": "Out of time",
     "provider_unreachable": "Not reachable",
+    "provider_address_refused": "Address not allowed",
     "provider_stream_cut": "The connection broke",
     "provider_malformed": "Not understood",
     "provider_refused": "Refused",

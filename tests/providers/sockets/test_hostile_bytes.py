@@ -23,7 +23,7 @@ from fusion.errors import (
     ProviderTimeout,
     ProviderUnreachable,
 )
-from fusion.providers.clients import close_shared_client
+from fusion.providers.clients import close_shared_clients
 from fusion.providers.openai_chat import OpenAIChatProvider
 from fusion.providers.reply import ReadLimits
 from tests.providers.wire import (
@@ -52,7 +52,7 @@ SHORT_TAIL, SHORT_ERROR = replace(PATIENT, tail_s=SHORT_S), replace(PATIENT, err
 @pytest.fixture(autouse=True)
 async def no_connection_is_left() -> AsyncIterator[None]:
     yield
-    await close_shared_client()
+    await close_shared_clients()
 
 
 # --- what an upstream does, step by step ------------------------------------------------------------------
@@ -309,7 +309,7 @@ async def test_a_hostile_reply_ends_in_the_right_way(case: Case) -> None:
         else:
             assert_fit_to_show(heard.error, case.words)
         assert len(upstream.requests) == 1 or case.limits is SHORT_FIRST
-        await close_shared_client()
+        await close_shared_clients()
         if upstream.requests:
             await upstream.closed.wait()
 

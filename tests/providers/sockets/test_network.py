@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime
-import ipaddress
 import socket
 import ssl
 import time
@@ -15,14 +13,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from fusion.engine.types import CompletionRequest, Finish, TextDelta
 from fusion.errors import ProviderStreamCut, ProviderTimeout, ProviderUnreachable
 from fusion.providers import network
-from fusion.providers.clients import close_shared_client, new_client, shared_client
+from fusion.providers.clients import close_shared_clients, new_client, shared_client
 from fusion.providers.openai_chat import OpenAIChatProvider
 from fusion.providers.reply import ReadLimits
 from tests.providers.wire import (
@@ -46,7 +41,7 @@ SLOW = ReadLimits(pace_s=30.0)  # no test waits for this pause: only an end of t
 @pytest.fixture(autouse=True)
 async def no_connection_is_left() -> AsyncIterator[None]:
     yield
-    await close_shared_client()
+    await close_shared_clients()
 
 
 def provider_at(url: str, limits: ReadLimits | None = None) -> OpenAIChatProvider:
@@ -262,45 +257,12 @@ async def test_a_large_prompt_is_sent_whole() -> None:
         assert "é".encode() * 1_000_000 in upstream.requests[0]
 
 
-async def test_each_loop_has_one_client_until_it_is_closed() -> None:
-    client = shared_client()
-    assert shared_client() is client
-    await close_shared_client()
-    assert client.is_closed and shared_client() is not client
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for localhost that only those who are told trust."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    names: list[x509.GeneralName] = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "localhost.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(private + signed.public_bytes(serialization.Encoding.PEM))
-    return path
-
-
-@pytest.fixture
-def server_tls(certificate: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    return context
+@pytest.mark.parametrize("local", [False, True])
+async def test_each_loop_has_one_client_of_a_kind_until_it_is_closed(local: bool) -> None:
+    client = shared_client(local=local)
+    assert shared_client(local=local) is client and shared_client(local=not local) is not client
+    await close_shared_clients()
+    assert client.is_closed and shared_client(local=local) is not client
 
 
 async def test_tls_streams_are_paced_ended_and_closed_like_plain_ones(
@@ -313,7 +275,7 @@ async def test_tls_streams_are_paced_ended_and_closed_like_plain_ones(
             assert (await hear(provider_at(upstream.url, SLOW))).text == "abParis."
         assert upstream.connections == 1
         async with asyncio.timeout(0.5):
-            await close_shared_client()
+            await close_shared_clients()
             await upstream.closed.wait()
     assert time.monotonic() - began < 5
 
