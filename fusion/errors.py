@@ -6,6 +6,7 @@ FusionError                     code + a sentence that says what happened and wh
 ├── NotAllowed                  the person may not do this
 ├── TooManyRuns                 the person has as many runs in flight as the site allows
 ├── RunStateConflict            the run is not in a state in which this can be done
+├── TeamConflict                the team, as it is now, does not let this be done
 └── ProviderError               one upstream call failed (retryable, retry_after_s, status)
     ├── ProviderUnreachable     no connection: refused, DNS, TLS, reset before the first byte
     ├── ProviderAddressRefused  its address is not one that may be asked
@@ -69,6 +70,12 @@ class RunStateConflict(FusionError):
     """The run is not in a state in which this can be done."""
 
     code = "run_state_conflict"
+
+
+class TeamConflict(FusionError):
+    """The team, as it is now, does not let this be done: its last owner, a person twice, runs under way."""
+
+    code = "team_conflict"
 
 
 class ProviderError(FusionError):

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 
 from fusion.admin.history import AnyModelAdmin, AnyTabularInline, HistoryAdmin
 from fusion.models import Invitation, Membership, Team, User
-from fusion.runs.doorbell import tell_rights_changed
+from fusion.teams.doorbell import tell_rights_changed
 from fusion.teams.services import ensure_personal_team
 
 if TYPE_CHECKING:

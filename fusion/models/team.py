@@ -53,6 +53,7 @@ class Role(models.TextChoices):
 class Membership(models.Model):
     """A person in a team. Leaving sets `left_at`; the row stays, so that history stays attributable."""
 
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey("fusion.User", on_delete=models.PROTECT, related_name="memberships")
     role = models.CharField(max_length=10, choices=Role.choices, default=Role.MEMBER)

@@ -9,9 +9,7 @@ import asyncio
 import contextvars
 from uuid import UUID
 
-from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
-from django.db import transaction
 
 _ringing: set[asyncio.Task[None]] = set()
 
@@ -19,19 +17,6 @@ _ringing: set[asyncio.Task[None]] = set()
 def group_of(public_id: str | UUID) -> str:
     """The channel layer's group for one run."""
     return f"run.{str(public_id).replace('-', '')}"
-
-
-def group_of_user(user_pk: int) -> str:
-    """The channel layer's group for all sockets of one person; `rights.changed` goes there."""
-    return f"user.{user_pk}"
-
-
-def tell_rights_changed(user_pk: int) -> None:
-    """Have every socket of a person look at their rights again, once the change is committed; called outside a loop."""
-    layer = get_channel_layer()
-    if layer is not None:
-        send = async_to_sync(layer.group_send)
-        transaction.on_commit(lambda: send(group_of_user(user_pk), {"type": "rights.changed"}))
 
 
 def ring(public_id: str) -> None:

@@ -14,8 +14,8 @@ from django.utils import timezone
 from fusion.models import Answer, Call, FinalAnswer, Pool, Run, User
 from fusion.models.pool import PoolQuerySet
 from fusion.models.run import RunQuerySet
-from fusion.runs.pool_facts import names_a_seat, roles_of
-from fusion.teams.rights import RUNNERS, TEAM_EDITORS
+from fusion.runs.pool_facts import names_a_seat
+from fusion.teams.rights import Action, allows, is_editor, roles_of
 
 EXCERPT_CHARS = 280
 UNDO_S = 10
@@ -104,8 +104,8 @@ def pools_with_runs(user: User) -> PoolQuerySet:
 def just_deleted(user: User) -> Run | None:
     """The newest run that the person may bring back and that was deleted within the last `UNDO_S` seconds."""
     roles = roles_of(user)
-    mine = Q(author=user, team__in=[team for team, role in roles.items() if role in RUNNERS])
-    led = Q(is_private=False, team__in=[team for team, role in roles.items() if role in TEAM_EDITORS])
+    mine = Q(author=user, team__in=[team for team, role in roles.items() if allows(role, Action.RUN)])
+    led = Q(is_private=False, team__in=[team for team, role in roles.items() if allows(role, Action.DELETE_RUNS)])
     since = timezone.now() - timedelta(seconds=UNDO_S)
     return for_list(Run.objects.filter(mine | led, deleted_at__gt=since)).order_by("-deleted_at").first()
 
@@ -164,4 +164,4 @@ def _ms(run: Run) -> int | None:
 
 def _may_delete(user: User, run: Run, roles: dict[int, str]) -> bool:
     role = roles.get(run.team_id)
-    return role in TEAM_EDITORS or (role in RUNNERS and run.author_id == user.pk)
+    return is_editor(role, is_author=run.author_id == user.pk, action=Action.DELETE_RUNS)

@@ -12,12 +12,12 @@ from django.db.models import Count, Max
 
 from fusion.engine.rubrics import RUBRICS
 from fusion.engine.types import Message, Rubric
-from fusion.models import Membership, Pool, PoolVersion, Run, User
+from fusion.models import Pool, PoolVersion, Run, User
 from fusion.models.pool import Mode, PoolMember, RubricKey
 from fusion.models.run import RunQuerySet
 from fusion.runs import catalogue
 from fusion.runs.pools import CallPlan, PoolSpec, PoolWarning, judge_preview, planned_calls, pool_warnings
-from fusion.teams.rights import RUNNERS, TEAM_EDITORS
+from fusion.teams.rights import Action, is_editor, roles_of
 
 TIMED_RUNS = 500
 
@@ -158,13 +158,8 @@ def _card(pool: Pool, version: PoolVersion, usage: dict[int, PoolUsage], roles: 
         seats=seats(version),
         judge=seat(version.judge) if version.judge else None,
         usage=usage.get(pool.pk, PoolUsage()),
-        may_edit=role in TEAM_EDITORS or (role in RUNNERS and pool.author_id == user.pk),
+        may_edit=is_editor(role, is_author=pool.author_id == user.pk, action=Action.EDIT_POOLS),
     )
-
-
-def roles_of(user: User) -> dict[int, str]:
-    """The person's role in each of their teams, by the team's key."""
-    return dict(Membership.objects.filter(user=user, left_at=None).values_list("team_id", "role"))
 
 
 def pool_outlook(spec: PoolSpec) -> Outlook:

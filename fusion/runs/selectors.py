@@ -24,7 +24,7 @@ from fusion.live.record import (
     put_answer,
 )
 from fusion.live.runs import LIVE
-from fusion.models import Answer, Call, FinalAnswer, Pool, PoolVersion, Run, RunEvent, RunExecution, Team, User
+from fusion.models import Answer, Call, FinalAnswer, Pool, PoolVersion, Run, RunEvent, RunExecution, User
 from fusion.models.pool import PoolMember, PoolQuerySet
 from fusion.models.run import RunQuerySet
 from fusion.runs import catalogue
@@ -42,14 +42,6 @@ def visible_pools(user: User) -> PoolQuerySet:
         .prefetch_related("current__members")
         .exclude(current=None)
     )
-
-
-def current_team(user: User) -> Team:
-    """The team that new things belong to: the one the person joined first."""
-    membership = user.memberships.filter(left_at=None).select_related("team").order_by("joined_at", "pk").first()
-    if membership is None:
-        raise Team.DoesNotExist("this person is in no team")
-    return membership.team
 
 
 def search_runs(

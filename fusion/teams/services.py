@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import transaction
-from django.utils.text import slugify
 
 from fusion.errors import NotAllowed
 from fusion.models import Membership, Team, User
 from fusion.models.team import Role
+from fusion.teams.selectors import memberships_of
+from fusion.teams.slugs import free_slug
 
 NAME_CHARS = 60
 
@@ -51,7 +52,7 @@ def register_person(user: User, *, may_be_first: bool) -> User:
 def create_personal_team(user: User) -> Team:
     """A team with this person as its owner."""
     name = user.get_short_name()[:NAME_CHARS]
-    team = Team.objects.create(name=name, slug=_free_slug(slugify(name)[:NAME_CHARS].strip("-") or "team"))
+    team = Team.objects.create(name=name, slug=free_slug(name))
     Membership.objects.create(team=team, user=user, role=Role.OWNER)
     return team
 
@@ -59,15 +60,5 @@ def create_personal_team(user: User) -> Team:
 @transaction.atomic
 def ensure_personal_team(user: User) -> Team:
     """A team that this person is in, the oldest one; a new one when there is none."""
-    memberships = Membership.objects.filter(user=user, left_at=None).select_related("team")
-    membership = memberships.order_by("joined_at", "pk").first()
+    membership = memberships_of(user).first()
     return create_personal_team(user) if membership is None else membership.team
-
-
-def _free_slug(wanted: str) -> str:
-    """`wanted`, or the first of wanted-2, wanted-3, … that no team has; the slug column takes 60 characters."""
-    stem = wanted[:50]
-    taken = set(Team.objects.filter(slug__startswith=stem).values_list("slug", flat=True))
-    if wanted not in taken:
-        return wanted
-    return next(slug for number in range(2, len(taken) + 3) if (slug := f"{stem}-{number}") not in taken)

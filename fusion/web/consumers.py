@@ -21,7 +21,8 @@ from django.contrib.sessions.backends.base import SessionBase
 from fusion.live.runs import LIVE
 from fusion.models import Run, User
 from fusion.runs.database import in_database
-from fusion.runs.doorbell import group_of, group_of_user
+from fusion.runs.doorbell import group_of
+from fusion.teams.doorbell import group_of_user
 from fusion.web.screen import Screen
 from fusion.web.watch import NOT_STORED, caught_up, screen_after_end, screen_for
 

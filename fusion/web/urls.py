@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from fusion.web.views import ask, exports, finals, history, pools, runs, theme
+from fusion.web.views.teams import members, switching
 
 urlpatterns = [
     path("", ask.ask, name="ask"),
@@ -25,5 +26,9 @@ urlpatterns = [
     path("pools/<uuid:public_id>/edit", pools.pool_edit, name="pool-edit"),
     path("pools/<uuid:public_id>/duplicate", pools.pool_duplicate, name="pool-duplicate"),
     path("pools/<uuid:public_id>/delete", pools.pool_delete, name="pool-delete"),
+    path("team", switching.team_home, name="team"),
+    path("team/switch", switching.team_switch, name="team-switch"),
+    path("team/new", switching.team_create, name="team-create"),
+    path("team/<uuid:team_id>/members", members.team_members, name="team-members"),
     path("theme", theme.theme_set, name="theme-set"),
 ]

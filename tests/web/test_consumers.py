@@ -18,8 +18,9 @@ from fusion.engine import events as ev
 from fusion.live.runs import LIVE, LiveRun
 from fusion.models import Answer, Membership, Run, User
 from fusion.runs.database import close_database_threads
-from fusion.runs.doorbell import group_of_user, ring
+from fusion.runs.doorbell import ring
 from fusion.runs.selectors import load_record
+from fusion.teams.doorbell import group_of_user
 from fusion.web import consumers
 from fusion.web.routing import websocket_urlpatterns
 from fusion.web.watch import caught_up

@@ -13,10 +13,11 @@ from fusion.errors import InvalidInput, NotAllowed
 from fusion.models import Pool, PoolVersion, Team, User
 from fusion.runs.catalogue import connection_problems
 from fusion.runs.pool_changes import rule_lines, version_log
-from fusion.runs.pool_facts import PoolCard, pool_cards, pool_outlook, roles_of
+from fusion.runs.pool_facts import PoolCard, pool_cards, pool_outlook
 from fusion.runs.pools import PoolSpec, create_pool, delete_pool, duplicate_pool, save_pool, spec_of
-from fusion.runs.selectors import current_team, visible_pools
-from fusion.teams.rights import RUNNERS, require_pool_editor, require_runner
+from fusion.runs.selectors import visible_pools
+from fusion.teams.rights import Action, may, require_pool_editor, require_runner
+from fusion.teams.selectors import current_team, find_current_team
 from fusion.web.forms.models import model_choices
 from fusion.web.forms.pools import PoolEditor, is_action
 from fusion.web.views.entry import allow, read_only, signed_in, write_only
@@ -25,11 +26,12 @@ from fusion.web.views.entry import allow, read_only, signed_in, write_only
 @signed_in
 @read_only
 def pool_list(request: HttpRequest) -> HttpResponse:
-    """The pools that the person may ask, as cards."""
+    """The pools of the current team that the person may ask, as cards."""
     user = _person(request)
+    team = find_current_team(user)
     context = {
-        "cards": pool_cards(user, list(visible_pools(user))),
-        "may_create": _may_create(user),
+        "cards": pool_cards(user, list(visible_pools(user).filter(team=team))),
+        "may_create": _may_create(user, team),
         "problems": connection_problems(),
     }
     return render(request, "fusion/pools/page.html", context)
@@ -48,7 +50,7 @@ def pool_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "rules": rule_lines(spec),
         "outlook": pool_outlook(spec),
         "versions": version_log(user, pool),
-        "may_create": _may_create(user),
+        "may_create": _may_create(user, pool.team),
     }
     return render(request, "fusion/pools/detail.html", context)
 
@@ -174,8 +176,8 @@ def _card(user: User, pool: Pool) -> PoolCard:
     return pool_cards(user, [pool])[0]
 
 
-def _may_create(user: User) -> bool:
-    return any(role in RUNNERS for role in roles_of(user).values())
+def _may_create(user: User, team: Team | None) -> bool:
+    return team is not None and may(user, team, Action.RUN)
 
 
 def _team_to_write_in(user: User) -> Team:

@@ -14,10 +14,10 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 
-from fusion.errors import FusionError, InvalidInput, NotAllowed, RunStateConflict, TooManyRuns
+from fusion.errors import FusionError, InvalidInput, NotAllowed, RunStateConflict, TeamConflict, TooManyRuns
 from fusion.models import Run, Team, User
 from fusion.runs import finals, services
-from fusion.teams.rights import RUNNERS, role_in
+from fusion.teams.rights import Action, may
 from fusion.web.forms.runs import RunForm, new_key
 from fusion.web.screen import Screen
 from fusion.web.views.ask import ask_page
@@ -28,6 +28,7 @@ from fusion.web.watch import screen_for, screen_of_final, screen_to_follow
 HTTP_STATUS: dict[type[FusionError], int] = {
     NotAllowed: 403,
     RunStateConflict: 409,
+    TeamConflict: 409,
     TooManyRuns: 429,
     InvalidInput: 422,
 }
@@ -76,7 +77,7 @@ def run_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "mode": run.mode,
         "mode_label": run.get_mode_display(),
         "pool_id": run.pool_version.pool.public_id,
-        "may_run": role_in(user, run.team) in RUNNERS,
+        "may_run": may(user, run.team, Action.RUN),
         "again_key": new_key(),
         # What is open stays open for whoever came while the run was under way; see data-watching.
         "is_watched": not context["is_final"],

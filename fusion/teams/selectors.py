@@ -1,0 +1,42 @@
+"""Reads about teams: which one somebody works in, and which there are to choose from."""
+
+from __future__ import annotations
+
+from django.db.models import QuerySet
+
+from fusion.models import Membership, Team, User
+
+
+def memberships_of(user: User) -> QuerySet[Membership]:
+    """The person's memberships in teams that exist, with the team, oldest first."""
+    mine = Membership.objects.filter(user_id=user.pk, left_at=None, team__deleted_at=None)
+    return mine.select_related("team").order_by("joined_at", "pk")
+
+
+def current_team(user: User) -> Team:
+    """The team that new things belong to: the one chosen last, else the one joined first.
+
+    Raises Team.DoesNotExist for somebody who is in none.
+    """
+    membership = current_of(list(memberships_of(user)), user)
+    if membership is None:
+        raise Team.DoesNotExist("this person is in no team")
+    return membership.team
+
+
+def find_current_team(user: User) -> Team | None:
+    """`current_team`, or None for somebody who is in no team."""
+    membership = current_of(list(memberships_of(user)), user)
+    return None if membership is None else membership.team
+
+
+def current_of(memberships: list[Membership], user: User) -> Membership | None:
+    """The one of a person's memberships that they work in."""
+    chosen = (one for one in memberships if one.team_id == user.current_team_id)
+    return next(chosen, memberships[0] if memberships else None)
+
+
+def members_of(team: Team) -> QuerySet[Membership]:
+    """Who is in a team, with the person, by name."""
+    here = Membership.objects.filter(team=team, left_at=None).exclude(user__is_system=True)
+    return here.select_related("user").order_by("user__name", "user__email")
