@@ -66,6 +66,16 @@ class TooManyRuns(FusionError):
     code = "too_many_runs"
 
 
+class SecretUnreadable(FusionError):
+    """A stored secret cannot be opened; `key_id` names the key that is missing, empty when that is not why."""
+
+    code = "secret_unreadable"
+
+    def __init__(self, message: str, *, code: str | None = None, key_id: str = "") -> None:
+        super().__init__(message, code=code)
+        self.key_id = key_id
+
+
 class RunStateConflict(FusionError):
     """The run is not in a state in which this can be done."""
 

@@ -10,6 +10,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from fusion.models.sealing import SealedField
+
 if TYPE_CHECKING:
     from fusion.models.team import Team
 
@@ -46,7 +48,7 @@ class Connection(models.Model):
     label = models.CharField("name", max_length=60)
     preset = models.CharField(max_length=40)
     base_url = models.URLField("address", max_length=300, blank=True)
-    secret_sealed = models.TextField(blank=True, editable=False)
+    secret_sealed = SealedField(hint="last4", blank=True)
     last4 = models.CharField(max_length=4, blank=True, editable=False)
     local = models.BooleanField(default=False)
     is_enabled = models.BooleanField(default=True)

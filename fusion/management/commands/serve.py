@@ -13,6 +13,7 @@ from fusion.management.preparing import collect_static_if_needed, migrate_if_nee
 from fusion.management.serving import Serving
 from fusion.runs.database import close_database_threads
 from fusion.runs.worker import Worker
+from fusion.teams.secrets import refusal_to_start
 
 
 class Command(BaseCommand):
@@ -50,6 +51,8 @@ class Command(BaseCommand):
         prepare_data_dir()
         if migrate_if_needed():
             self._say("The database is up to date.")
+        if refusal := refusal_to_start():
+            raise CommandError(refusal)
         if collect_static_if_needed():
             self._say("Static files are collected.")
 
