@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import uuid
 from typing import Any
 
 import pytest
@@ -117,3 +118,13 @@ def test_a_mode_that_is_none_is_named_as_such(alice: User, pool: Pool) -> None:
 def test_a_key_that_is_none_does_not_stand_in_the_way_of_a_question(alice: User, pool: Pool, junk: str) -> None:
     assert client_of(alice).post("/runs", _typed(pool, idempotency_key=junk)).status_code == 302
     assert Run.objects.get().prompt == QUESTION
+
+
+def test_a_form_sent_after_signing_out_leads_back_to_the_page_that_it_was_about(client: Client, alice: User) -> None:
+    run, team = uuid.uuid4(), uuid.uuid4()
+    for sent, page in (
+        (f"/r/{run}/attempts/A", f"/r/{run}"),
+        (f"/team/{team}/members", f"/team/{team}/members"),
+        ("/team/new", "/"),
+    ):
+        assert client.post(sent)["Location"] == f"/accounts/login/?next={page}"

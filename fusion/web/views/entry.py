@@ -16,6 +16,11 @@ from fusion.web.views.refusals import refusal
 View = Callable[..., HttpResponse]
 WITH_TYPED_TEXT: Final = frozenset({"run-create", "pool-create", "pool-edit"})
 FOR_SCRIPTS: Final = frozenset({"run-live"})
+PAGES_OF: Final = (
+    ("run-", "run-detail", "public_id"),
+    ("pool-", "pool-detail", "public_id"),
+    ("team-", "team-members", "team_id"),
+)
 SIGNED_OUT: Final = "You are signed out. Sign in again in another tab and come back; nothing on this page is lost."
 READ_ONLY: Final = "Nothing can be sent to this address; it can only be read. Go back to the page that you came from."
 WRITE_ONLY: Final = "There is nothing to read at this address; it only takes forms of this site. Go back to your page."
@@ -82,12 +87,14 @@ def _signed_out(request: HttpRequest) -> HttpResponse:
 
 
 def _after_signing_in(request: HttpRequest) -> str:
-    """The page itself; for what can only be sent, the page of the run or the pool that it was about."""
+    """The page itself; for what can only be sent, the page of the run, the pool or the team that it was about."""
     if request.method in ("GET", "HEAD"):
         return request.get_full_path()
-    match = request.resolver_match
-    kind = "pool-detail" if _name(request).startswith("pool-") else "run-detail"
-    return reverse(kind, kwargs=match.kwargs) if match is not None and match.kwargs else reverse("ask")
+    known = request.resolver_match.kwargs if request.resolver_match is not None else {}
+    for prefix, page, argument in PAGES_OF:
+        if _name(request).startswith(prefix) and argument in known:
+            return reverse(page, kwargs={argument: known[argument]})
+    return reverse("ask")
 
 
 def _name(request: HttpRequest) -> str:
