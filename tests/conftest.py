@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 
+from fusion.catalogue import available
 from fusion.models import Team, User
 from fusion.models.team import Role
-from fusion.runs import calibration, catalogue, health
+from fusion.runs import calibration, health
 from tests.factories import make_user, team_of
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -89,7 +90,7 @@ def _nothing_remembered() -> Iterator[None]:
     """Rate limits, model lists and what was learned of models live in the process; each test starts without."""
     yield
     cache.clear()
-    catalogue.reset()
+    available.reset()
     health.forget()
     calibration.forget()
 

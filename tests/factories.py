@@ -8,10 +8,10 @@ from typing import Any
 
 from django.test import Client
 
+from fusion.catalogue.available import models_of
 from fusion.live.record import EndpointFacts
 from fusion.models import Answer, Membership, Pool, Run, RunExecution, Team, User
 from fusion.models.team import Role
-from fusion.runs import catalogue
 from fusion.runs.plan import run_seed
 from fusion.runs.pools import MemberSpec, PoolSpec, create_pool, default_specs
 
@@ -73,8 +73,9 @@ def make_run(author: User, *, pool: Pool | None = None, state: str = Run.State.D
     RunExecution.objects.create(
         run=run, number=1, mode=run.mode, rubric=pool.current.rubric, person=author, state=ended
     )
+    models = models_of(pool.team)
     for seat in pool.current.members.all():
-        known = catalogue.entry(seat.ref)
+        known = models.entry(seat.ref)
         facts = known.facts() if known else EndpointFacts(seat.ref, seat.ref, seat.ref, "")
         Answer.objects.create(run=run, letter=seat.letter, ref=seat.ref, endpoint=asdict(facts))
     return run

@@ -19,10 +19,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "live": {"engine"},
     "teams": {"models", "engine", "errors"},
     "accounting": {"models", "engine", "errors"},
+    "catalogue": {"models", "teams", "live", "providers", "engine", "errors"},
 }
 MAY_IMPORT["runs"] = {*MAY_IMPORT}
 MAY_IMPORT["web"] = MAY_IMPORT["api"] = {*MAY_IMPORT}  # never each other
-MAY_IMPORT["admin"] = {"models", "teams", "accounting", "runs", "errors"}
+MAY_IMPORT["admin"] = {"models", "teams", "accounting", "catalogue", "runs", "errors"}
 MAY_IMPORT["management"] = {*MAY_IMPORT} - {"web", "api", "admin"}
 MAY_IMPORT["migrations"] = {"models"}
 MAY_IMPORT["apps"] = {"runs", "teams", "models"}  # the wiring of other applications' events

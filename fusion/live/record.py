@@ -34,7 +34,10 @@ CHARS_PER_TOKEN = 3.0  # of a model that nothing is known of; rather too many to
 
 @dataclass(frozen=True, slots=True)
 class EndpointFacts:
-    """What people see of an endpoint, as it was when the run started. `problem`: the simulated one, in words."""
+    """What people see of an endpoint, as it was when the run started. `problem`: the simulated one, in words.
+
+    `payer`: whose key it is, `team` or `site`; empty where nobody pays.
+    """
 
     ref: str
     model_id: str
@@ -42,6 +45,7 @@ class EndpointFacts:
     provider: str
     simulated: bool = False
     problem: str = ""
+    payer: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 
-from fusion.providers.registry import SIMULATED
-from fusion.runs import catalogue
+from fusion.catalogue.sources import sources_from_settings
 from fusion.teams.services import is_first_account
 
 WIDTH = 11
@@ -24,9 +23,9 @@ def _hanging(name: str, fact: str) -> list[tuple[str, str]]:
 
 
 def _providers() -> str:
-    found = catalogue.connections()
-    real = [made for made in found if made.slug != SIMULATED.slug]
-    lines = [", ".join(_named(made.label, made.key_name) for made in found) or "none"]
+    found = sources_from_settings()
+    real = [source for source in found if not source.is_simulated]
+    lines = [", ".join(_named(source.made.label, source.made.key_name) for source in found) or "none"]
     if not real and found:
         lines.append("No key was found: simulated models answer. Put OPENROUTER_API_KEY=… into .env for real ones.")
     elif not real:

@@ -25,7 +25,7 @@ from fusion.errors import FusionError
 from fusion.live.record import RunRecord, mark_out_of_date
 from fusion.live.runs import LIVE, LiveRun
 from fusion.models import Answer, Run, RunEvent
-from fusion.runs import catalogue, health
+from fusion.runs import health
 from fusion.runs.calibration import learn
 from fusion.runs.database import in_database
 from fusion.runs.doorbell import ring
@@ -180,7 +180,7 @@ class _Executing:
             learn(self._live.record.answers[event.answer.letter].endpoint.ref, event.answer)
         if isinstance(event, ev.CallEnded):
             health.note_end(event)
-            known = catalogue.entry(event.ref)
+            known = self._execution.models.entry(event.ref)
             event = replace(event, cost_nanos=cost_nanos(event.usage, known.price if known else None))
         self._live.add(event)
         self._storage.note(event)

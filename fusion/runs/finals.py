@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from django.db import IntegrityError, transaction
 from django.db.models import Max
 
+from fusion.catalogue.available import models_of
 from fusion.engine.types import AnswerState, FinalKind
 from fusion.errors import InvalidInput, RunStateConflict, TooManyRuns
 from fusion.models import FinalAnswer, Run, RunExecution, User
 from fusion.models.pool import RubricKey
-from fusion.runs import catalogue
 from fusion.runs.briefs import Brief, mode_of, queue_execution
 from fusion.runs.ending import pending_of
 from fusion.runs.plan import HasText, can_be_judged
@@ -63,8 +63,8 @@ def _is_asked(run: Run, key: str) -> bool:
 
 def _judge_of(run: Run, ref: str) -> str:
     """The pool's own judge keeps its fallbacks; another one is asked alone."""
-    if ref and catalogue.entry(ref) is None:
-        raise InvalidInput(f"“{ref[:120]}” cannot be asked here. Choose a model from the list.", field="judge")
+    if ref and (reason := models_of(run.team).why_not(ref)):
+        raise InvalidInput(f"“{ref[:120]}” cannot be asked here. {reason} Choose one from the list.", field="judge")
     return "" if ref == run.pool_version.judge else ref
 
 

@@ -6,10 +6,12 @@ import hashlib
 import hmac
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 from django.conf import settings
 
+from fusion.catalogue.available import TeamModels, models_of
 from fusion.engine.disputes import Round, Ruling, StopReason
 from fusion.engine.labels import derive_seed
 from fusion.engine.rubrics import RUBRICS
@@ -39,7 +41,6 @@ from fusion.live.record import (
 )
 from fusion.models import PoolVersion, Run, RunExecution
 from fusion.models.pool import PoolMember
-from fusion.runs import catalogue
 from fusion.runs.calibration import chars_per_token, usual_ttft_ms
 from fusion.runs.selectors import (
     engine_answer,
@@ -83,12 +84,14 @@ class Todo:
 class Execution:
     """What one execution of a run does: the engine's plan and the record that the page starts from.
 
-    `row`: what was asked for. `earlier` is the record as it stood before: what is not replaced by the end comes back.
-    `continues`: the execution whose verdict is taken up. `judged_anew`: the given answers that now count as in time.
+    `row`: what was asked for. `models`: what could be asked when it began, with the prices that hold for it.
+    `earlier` is the record as it stood before: what is not replaced by the end comes back. `continues`: the execution
+    whose verdict is taken up. `judged_anew`: the given answers that now count as in time.
     """
 
     row: RunExecution
     plan: Plan
+    models: TeamModels
     record: RunRecord
     earlier: RunRecord
     keeps_verdict: bool
@@ -117,29 +120,43 @@ def check_usable(version: PoolVersion) -> None:
     refs = [seat.ref for seat in seats]
     if len(seats) > 1:
         refs += [version.judge, *version.fallback_judges, *([version.writer] if version.writer else [])]
-    _require(refs)
+    _require(refs, version, models_of(version.pool.team))
 
 
-def _require(refs: Iterable[str]) -> None:
-    gone = [ref or "(no judge)" for ref in dict.fromkeys(refs) if catalogue.entry(ref) is None]
+def _require(refs: Iterable[str], version: PoolVersion, models: TeamModels) -> None:
+    gone = [(ref, reason) for ref in dict.fromkeys(refs) if (reason := why_not(ref, version, models))]
     if gone:
-        named = ", ".join(f"“{ref[:120]}”" for ref in gone)
+        named = ", ".join(f"“{ref[:120] or '(no judge)'}”" for ref, _ in gone)
+        reasons = " ".join(dict.fromkeys(reason for _, reason in gone))
         raise PoolUnusable(
-            f"This pool names what cannot be asked here: {named}. Set the provider's key, or edit the pool.",
+            f"This pool names what cannot be asked here: {named}. {reasons} Set the provider's key, or edit the pool.",
             field="pool",
         )
 
 
+def why_not(ref: str, version: PoolVersion, models: TeamModels) -> str:
+    """Why a pool's version may not ask `ref`, in a sentence; empty when it may.
+
+    A slug that was the team's own when the pool was saved does not become the site's by itself: who pays would change.
+    """
+    slug = ref.partition(":")[0]
+    if version.payers.get(slug) == "team" and models.payer_of(slug) == "site":
+        return (
+            f"The team's own connection “{slug}” is gone; the site has one of that name. Save the pool again to use it."
+        )
+    return models.why_not(ref)
+
+
 def endpoint_facts(version: PoolVersion) -> dict[str, EndpointFacts]:
     """What people see of each model in the version, by ref."""
-    return catalogue.facts_of(refs_of(version))
+    return models_of(version.pool.team).facts_of(refs_of(version))
 
 
 def check_runnable(run: Run) -> None:
     """Raises PoolUnusable unless all that is still missing of `run` can be asked: what exists needs no provider."""
     run = run_with_rows(run.pk)
     execution = _pending(run)
-    _check(run, execution, todo_of(run, execution))
+    _check(run, execution, todo_of(run, execution), models_of(run.team))
 
 
 def prepare(run: Run) -> Execution:
@@ -147,11 +164,13 @@ def prepare(run: Run) -> Execution:
     cannot be asked any more."""
     execution = _pending(run)
     todo = todo_of(run, execution)
-    _check(run, execution, todo)
+    models = models_of(run.team)
+    _check(run, execution, todo, models)
     earlier = standing_record(run)
     return Execution(
         row=execution,
-        plan=_plan(run, execution, todo),
+        plan=_plan(run, execution, todo, models),
+        models=models,
         record=_fresh_record(run, earlier, execution, todo),
         earlier=earlier,
         keeps_verdict=todo.keeps_verdict,
@@ -244,13 +263,13 @@ def _as_judged(answer: EngineAnswer) -> EngineAnswer:
     return answer
 
 
-def _check(run: Run, execution: RunExecution, todo: Todo) -> None:
+def _check(run: Run, execution: RunExecution, todo: Todo, models: TeamModels) -> None:
     version = run.pool_version
     seats = list(version.members.all())
     refs = [seat.ref for seat in seats if seat.letter in todo.asked]
     if len(seats) > 1 and not todo.answers_only:
         refs += _judging_refs(version, todo, judge=execution.judge or version.judge, mode=MODES[execution.mode])
-    _require(refs)
+    _require(refs, version, models)
 
 
 def _judging_refs(version: PoolVersion, todo: Todo, *, judge: str, mode: Mode) -> Iterator[str]:
@@ -266,18 +285,19 @@ def _judging_refs(version: PoolVersion, todo: Todo, *, judge: str, mode: Mode) -
         yield version.writer or (judge if judged is None else judged.judge)
 
 
-def _plan(run: Run, execution: RunExecution, todo: Todo) -> Plan:
+def _plan(run: Run, execution: RunExecution, todo: Todo, models: TeamModels) -> Plan:
     version = run.pool_version
     seats = [seat for seat in version.members.all() if todo.chosen is None or seat.letter in todo.given]
+    endpoint = partial(_endpoint, version=version, models=models)
     asks_person = version.on_quorum_missed == "stop" and todo.chosen is None
     return Plan(
         run_id=str(run.public_id),
         prompt=run.prompt,
         mode=MODES[execution.mode],
-        members=tuple(_member(seat, todo.given.get(seat.letter)) for seat in seats),
+        members=tuple(_member(seat, todo.given.get(seat.letter), endpoint(seat.ref)) for seat in seats),
         anchor=PoolMember.LETTERS[version.anchor],
-        judges=tuple(_endpoint(ref) for ref in judge_refs(version, execution.judge)),
-        writer=_endpoint(version.writer) if version.writer else None,
+        judges=tuple(endpoint(ref) for ref in judge_refs(version, execution.judge)),
+        writer=endpoint(version.writer) if version.writer else None,
         rubric=RUBRICS[execution.rubric],
         seed=_seed(run, execution),
         judge_instructions=version.judge_instructions,
@@ -299,11 +319,11 @@ def _seed(run: Run, execution: RunExecution) -> str:
     return derive_seed(run.seed, "rejudge", execution.number).hex()
 
 
-def _member(seat: PoolMember, given: EngineAnswer | None) -> Member:
+def _member(seat: PoolMember, given: EngineAnswer | None, endpoint: Endpoint) -> Member:
     usual_ms = usual_ttft_ms(seat.ref)
     return Member(
         letter=seat.letter,
-        endpoint=_endpoint(seat.ref),
+        endpoint=endpoint,
         temperature=None if seat.temperature is None else float(seat.temperature),
         max_tokens=seat.max_tokens or settings.FUSION_MEMBER_MAX_TOKENS,
         system_note=seat.system_note,
@@ -313,10 +333,10 @@ def _member(seat: PoolMember, given: EngineAnswer | None) -> Member:
     )
 
 
-def _endpoint(ref: str) -> Endpoint:
-    known = catalogue.entry(ref)
-    if known is not None:
-        return catalogue.endpoint(known)
+def _endpoint(ref: str, *, version: PoolVersion, models: TeamModels) -> Endpoint:
+    known = models.entry(ref)
+    if known is not None and not why_not(ref, version, models):
+        return models.endpoint(known)
     connection, _, model_id = ref.partition(":")
     return Endpoint(ref, model_id, model_id, connection, GoneProvider())
 

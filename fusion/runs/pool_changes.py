@@ -11,9 +11,9 @@ from itertools import pairwise
 
 from django.db.models import Count
 
+from fusion.catalogue.available import TeamModels, models_of
 from fusion.models import Pool, PoolVersion, Run, User
 from fusion.models.pool import Mode, PoolMember, RubricKey
-from fusion.runs.catalogue import split_ref
 from fusion.runs.pool_facts import seat
 from fusion.runs.pools import MemberSpec, PoolSpec, spec_of
 
@@ -36,7 +36,8 @@ def version_log(user: User, pool: Pool) -> list[VersionEntry]:
     versions = pool.versions.select_related("author", "pool").prefetch_related("members").order_by("-number")
     shown = list(versions[: VERSIONS_SHOWN + 1])
     specs = {version.pk: spec_of(version) for version in shown}
-    told = {new.pk: changes(specs[old.pk], specs[new.pk]) for new, old in pairwise(shown)}
+    models = models_of(pool.team)
+    told = {new.pk: changes(specs[old.pk], specs[new.pk], models) for new, old in pairwise(shown)}
     runs = runs_per_version(user, pool)
     return [
         VersionEntry(
@@ -56,39 +57,39 @@ def runs_per_version(user: User, pool: Pool) -> dict[int, int]:
     return dict(runs.values_list("pool_version").annotate(Count("pk")))
 
 
-def changes(old: PoolSpec, new: PoolSpec) -> list[str]:
+def changes(old: PoolSpec, new: PoolSpec, models: TeamModels) -> list[str]:
     """What a version changed, in one sentence per change; empty when the rules are the same."""
-    return [*_member_changes(old, new), *_rule_changes(old, new)]
+    return [*_member_changes(old, new, models), *_rule_changes(old, new, models)]
 
 
-def _member_changes(old: PoolSpec, new: PoolSpec) -> Iterator[str]:
-    before, after = _by_occurrence(old), _by_occurrence(new)
+def _member_changes(old: PoolSpec, new: PoolSpec, models: TeamModels) -> Iterator[str]:
+    before, after = _by_occurrence(old, models), _by_occurrence(new, models)
     for key in after.keys() - before.keys():
-        yield f"Added {_name(key[0])}"
+        yield f"Added {_name(key[0], models)}"
     for key in before.keys() - after.keys():
-        yield f"Removed {_name(key[0])}"
+        yield f"Removed {_name(key[0], models)}"
     if before.keys() == after.keys() and list(before) != list(after):
         yield "Members in another order"
     for key in after:
         if key in before:
-            yield from _settings_changes(before[key], after[key])
+            yield from _settings_changes(before[key], after[key], models)
 
 
-def _by_occurrence(spec: PoolSpec) -> dict[tuple[str, int], MemberSpec]:
+def _by_occurrence(spec: PoolSpec, models: TeamModels) -> dict[tuple[str, int], MemberSpec]:
     """Members by model and count, because the same model may sit twice."""
     seen: Counter[str] = Counter()
     members = {}
     for member in spec.members:
-        model = split_ref(member.ref)[0]
+        model = models.split_ref(member.ref)[0]
         members[model, seen[model]] = member
         seen[model] += 1
     return members
 
 
-def _settings_changes(old: MemberSpec, new: MemberSpec) -> Iterator[str]:
-    name = seat(new.ref).name
+def _settings_changes(old: MemberSpec, new: MemberSpec, models: TeamModels) -> Iterator[str]:
+    name = seat(new.ref, models).name
     pairs = (
-        ("simulated problem", seat(old.ref).problem or "none", seat(new.ref).problem or "none", ""),
+        ("simulated problem", seat(old.ref, models).problem or "none", seat(new.ref, models).problem or "none", ""),
         ("temperature", old.temperature, new.temperature, ""),
         ("token limit", old.max_tokens, new.max_tokens, ""),
         ("time limit", old.timeout_s, new.timeout_s, " s"),
@@ -100,14 +101,14 @@ def _settings_changes(old: MemberSpec, new: MemberSpec) -> Iterator[str]:
         yield f"{name}: system note {_edited(old.system_note, new.system_note)}"
 
 
-def rule_lines(spec: PoolSpec) -> list[tuple[str, str]]:
+def rule_lines(spec: PoolSpec, models: TeamModels) -> list[tuple[str, str]]:
     """The rules that are not about one member, as pairs of words."""
     return [
         ("Mode", _mode(spec)),
         ("Rubric", RubricKey(spec.rubric).label),
-        ("Judge", _name(spec.judge)),
-        ("Fallback judges", ", ".join(_name(ref) for ref in spec.fallback_judges) or "none"),
-        ("Writer", _name(spec.writer, "the judge's model")),
+        ("Judge", _name(spec.judge, models)),
+        ("Fallback judges", ", ".join(_name(ref, models) for ref in spec.fallback_judges) or "none"),
+        ("Writer", _name(spec.writer, models, "the judge's model")),
         ("Anchor", PoolMember.LETTERS[spec.anchor]),
         ("Quorum", _value(spec.quorum, none="two thirds")),
         ("Grace period", _value(spec.grace_s, " s", "automatic")),
@@ -123,8 +124,8 @@ def _mode(spec: PoolSpec) -> str:
     return f"{label}, at most {rounds}" if spec.mode == Mode.DEBATE else label
 
 
-def _rule_changes(old: PoolSpec, new: PoolSpec) -> Iterator[str]:
-    for (what, before), (_, after) in zip(rule_lines(old), rule_lines(new), strict=True):
+def _rule_changes(old: PoolSpec, new: PoolSpec, models: TeamModels) -> Iterator[str]:
+    for (what, before), (_, after) in zip(rule_lines(old, models), rule_lines(new, models), strict=True):
         if before != after:
             yield f"{what}: {before} → {after}"
     if old.judge_instructions != new.judge_instructions:
@@ -143,8 +144,8 @@ def _edited(old: str, new: str) -> str:
     return "changed" if new else "removed"
 
 
-def _name(ref: str, none: str = "none") -> str:
+def _name(ref: str, models: TeamModels, none: str = "none") -> str:
     if not ref:
         return none
-    known = seat(ref)
+    known = seat(ref, models)
     return f"{known.name} (simulates: {known.problem})" if known.problem else known.name

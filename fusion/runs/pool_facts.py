@@ -10,12 +10,13 @@ from statistics import median
 
 from django.db.models import Count, Max
 
+from fusion.catalogue.available import TeamModels, models_by_team
+from fusion.catalogue.entries import CatalogueEntry
 from fusion.engine.rubrics import RUBRICS
 from fusion.engine.types import Message, Rubric
 from fusion.models import Pool, PoolVersion, Run, User
 from fusion.models.pool import Mode, PoolMember, RubricKey
 from fusion.models.run import RunQuerySet
-from fusion.runs import catalogue
 from fusion.runs.pools import CallPlan, PoolSpec, PoolWarning, judge_preview, planned_calls, pool_warnings
 from fusion.teams.rights import Action, is_editor, roles_of
 
@@ -83,15 +84,15 @@ class Outlook:
     mode_label: str
     rubric: str
     criteria: Sequence[CriterionLine]
-    smallest: catalogue.CatalogueEntry | None
+    smallest: CatalogueEntry | None
     families: Sequence[str]
     warnings: Sequence[PoolWarning]
     prompt: Sequence[Message]
 
 
-def seat(ref: str, position: int = 0) -> Seat:
+def seat(ref: str, models: TeamModels, position: int = 0) -> Seat:
     """What is known of the model at a position of a panel."""
-    known = catalogue.entry(ref)
+    known = models.entry(ref)
     letter = PoolMember.LETTERS[position]
     if known is None:
         return Seat(letter, ref, names_a_seat(ref), ref.partition(":")[0], simulated=False, known=False)
@@ -99,11 +100,11 @@ def seat(ref: str, position: int = 0) -> Seat:
     return Seat(letter, ref, known.name, known.provider, known.simulated, known=True, problem=problem)
 
 
-def seats(version: PoolVersion) -> list[Seat]:
+def seats(version: PoolVersion, models: TeamModels) -> list[Seat]:
     """The members of a version with their settings, in order."""
     return [
         replace(
-            seat(member.ref, member.position),
+            seat(member.ref, models, member.position),
             is_anchor=member.position == version.anchor,
             settings=tuple(_settings(member)),
             system_note=member.system_note,
@@ -145,28 +146,27 @@ def _times(runs: RunQuerySet) -> dict[int, int]:
 
 
 def pool_cards(user: User, pools: Sequence[Pool]) -> list[PoolCard]:
-    """Cards for `pools`, which come from `visible_pools`; three queries however many there are."""
-    usage, roles = pool_usage(user, pools), roles_of(user)
-    return [_card(pool, pool.current, usage, roles, user) for pool in pools if pool.current is not None]
+    """Cards for `pools`, which come from `visible_pools`; four queries however many there are."""
+    usage, roles, models = pool_usage(user, pools), roles_of(user), models_by_team({pool.team for pool in pools})
+    return [
+        PoolCard(
+            pool=pool,
+            version=pool.current,
+            seats=seats(pool.current, models[pool.team_id]),
+            judge=seat(pool.current.judge, models[pool.team_id]) if pool.current.judge else None,
+            usage=usage.get(pool.pk, PoolUsage()),
+            may_edit=is_editor(roles.get(pool.team_id), is_author=pool.author_id == user.pk, action=Action.EDIT_POOLS),
+        )
+        for pool in pools
+        if pool.current is not None
+    ]
 
 
-def _card(pool: Pool, version: PoolVersion, usage: dict[int, PoolUsage], roles: dict[int, str], user: User) -> PoolCard:
-    role = roles.get(pool.team_id)
-    return PoolCard(
-        pool=pool,
-        version=version,
-        seats=seats(version),
-        judge=seat(version.judge) if version.judge else None,
-        usage=usage.get(pool.pk, PoolUsage()),
-        may_edit=is_editor(role, is_author=pool.author_id == user.pk, action=Action.EDIT_POOLS),
-    )
-
-
-def pool_outlook(spec: PoolSpec) -> Outlook:
+def pool_outlook(spec: PoolSpec, models: TeamModels) -> Outlook:
     """What these rules would do; a rubric that does not exist counts as the general one."""
     if spec.rubric not in RUBRICS:
         spec = replace(spec, rubric=RubricKey.GENERAL)
-    known = [entry for ref in _refs(spec) if (entry := catalogue.entry(ref)) is not None]
+    known = [entry for ref in _refs(spec) if (entry := models.entry(ref)) is not None]
     sized = [entry for entry in known if entry.context_tokens is not None]
     return Outlook(
         plan=planned_calls(spec),
@@ -174,8 +174,8 @@ def pool_outlook(spec: PoolSpec) -> Outlook:
         rubric=RUBRICS[spec.rubric].title,
         criteria=criterion_lines(RUBRICS[spec.rubric]),
         smallest=min(sized, key=lambda entry: entry.context_tokens or 0, default=None),
-        families=tuple(dict.fromkeys(_families(spec))),
-        warnings=pool_warnings(spec),
+        families=tuple(dict.fromkeys(_families(spec, models))),
+        warnings=pool_warnings(spec, models),
         prompt=judge_preview(spec) if len(spec.members) > 1 else (),
     )
 
@@ -191,6 +191,6 @@ def _refs(spec: PoolSpec) -> list[str]:
     return [*(member.ref for member in spec.members), *([spec.judge] if spec.judge else [])]
 
 
-def _families(spec: PoolSpec) -> list[str]:
-    entries = [catalogue.entry(member.ref) for member in spec.members]
+def _families(spec: PoolSpec, models: TeamModels) -> list[str]:
+    entries = [models.entry(member.ref) for member in spec.members]
     return [entry.family for entry in entries if entry is not None and entry.family]

@@ -14,6 +14,8 @@ from django.db.models import Count
 from django.utils import timezone
 from django.utils.text import slugify
 
+from fusion.catalogue.available import TeamModels, models_of, models_of_environment
+from fusion.catalogue.sources import Source
 from fusion.engine.judge import SITTING_REQUESTS_MAX
 from fusion.engine.prompts import judge_prompt_preview
 from fusion.engine.rubrics import RUBRICS
@@ -21,11 +23,8 @@ from fusion.engine.types import Message
 from fusion.errors import InvalidInput
 from fusion.models import Pool, PoolMember, PoolVersion, Team, User
 from fusion.models.pool import DEBATE_ROUNDS_MAX, FALLBACK_JUDGES_MAX, MEMBERS_MAX, Mode
-from fusion.providers import registry
 from fusion.providers.recommendation import recommend
-from fusion.providers.registry import Connection
 from fusion.providers.simulated import SIMULATED_POOL
-from fusion.runs import catalogue
 from fusion.teams.rights import require_pool_editor, require_runner
 
 log = logging.getLogger(__name__)
@@ -122,7 +121,8 @@ class CallPlan:
 def create_pool(*, author: User, team: Team, spec: PoolSpec, origin: str = "") -> Pool:
     """Make a pool with its first version. Raises InvalidInput, NotAllowed."""
     require_runner(author, team)
-    check_spec(spec)
+    models = models_of(team)
+    check_spec(spec, models)
     pool = Pool.objects.create(
         team=team,
         author=author,
@@ -131,7 +131,7 @@ def create_pool(*, author: User, team: Team, spec: PoolSpec, origin: str = "") -
         visibility=spec.visibility,
         origin=origin,
     )
-    _write_version(pool, author=author, spec=spec, number=1)
+    _write_version(pool, author=author, spec=spec, number=1, payers=payers_of(spec, models))
     return pool
 
 
@@ -139,14 +139,16 @@ def create_pool(*, author: User, team: Team, spec: PoolSpec, origin: str = "") -
 def save_pool(*, pool: Pool, author: User, spec: PoolSpec) -> PoolVersion:
     """Write the next version, unless the rules are as they were. Raises InvalidInput, NotAllowed."""
     require_pool_editor(author, pool)
-    check_spec(spec)
+    models = models_of(pool.team)
+    check_spec(spec, models)
     pool = Pool.objects.select_for_update().get(pk=pool.pk)
     pool.name, pool.visibility = spec.name.strip(), spec.visibility
     pool.save(update_fields=["name", "visibility"])
-    current = pool.current
-    if current is not None and spec_of(current) == replace(spec, name=pool.name):
+    current, payers = pool.current, payers_of(spec, models)
+    if current is not None and spec_of(current) == replace(spec, name=pool.name) and current.payers == payers:
         return current
-    return _write_version(pool, author=author, spec=spec, number=1 if current is None else current.number + 1)
+    number = 1 if current is None else current.number + 1
+    return _write_version(pool, author=author, spec=spec, number=number, payers=payers)
 
 
 def duplicate_pool(*, pool: Pool, author: User) -> Pool:
@@ -163,7 +165,7 @@ def delete_pool(*, pool: Pool, person: User) -> None:
     Pool.objects.filter(pk=pool.pk, deleted_at=None).update(deleted_at=timezone.now())
 
 
-def _write_version(pool: Pool, *, author: User, spec: PoolSpec, number: int) -> PoolVersion:
+def _write_version(pool: Pool, *, author: User, spec: PoolSpec, number: int, payers: dict[str, str]) -> PoolVersion:
     version = PoolVersion.objects.create(
         pool=pool,
         number=number,
@@ -181,6 +183,7 @@ def _write_version(pool: Pool, *, author: User, spec: PoolSpec, number: int) -> 
         debate_rounds=spec.debate_rounds,
         on_quorum_missed=spec.on_quorum_missed,
         on_judge_failure=spec.on_judge_failure,
+        payers=payers,
     )
     PoolMember.objects.bulk_create(
         PoolMember(
@@ -210,8 +213,8 @@ def _free_slug(team: Team, name: str) -> str:
 # --- checking ------------------------------------------------------------------------------------
 
 
-def check_spec(spec: PoolSpec) -> None:
-    """Raises InvalidInput, naming the field, unless the rules can be run."""
+def check_spec(spec: PoolSpec, models: TeamModels) -> None:
+    """Raises InvalidInput, naming the field, unless the rules can be run with these models."""
     if not spec.name.strip():
         raise InvalidInput("Give the pool a name.", field="name")
     if not 1 <= len(spec.members) <= MEMBERS_MAX:
@@ -228,65 +231,73 @@ def check_spec(spec: PoolSpec) -> None:
         raise InvalidInput(f"A debate has 1 to {DEBATE_ROUNDS_MAX} rounds.", field="debate_rounds")
     if spec.rubric not in RUBRICS:
         raise InvalidInput("Choose one of the rubrics.", field="rubric")
-    _check_refs(spec)
+    _check_refs(spec, models)
 
 
-def _check_refs(spec: PoolSpec) -> None:
-    named = [(f"members-{position}-ref", member.ref) for position, member in enumerate(spec.members)]
-    named += [("judge", spec.judge), ("writer", spec.writer)]
-    named += [("fallback_judges", ref) for ref in spec.fallback_judges]
-    for field, ref in named:
-        if ref and catalogue.entry(ref) is None:
-            raise InvalidInput(
-                f"“{ref[:120]}” cannot be asked here: no connection of that name, or no such model.", field=field
-            )
+def _check_refs(spec: PoolSpec, models: TeamModels) -> None:
+    for field, ref in _named_refs(spec):
+        if ref and (reason := models.why_not(ref)):
+            raise InvalidInput(f"“{ref[:120]}” cannot be asked here. {reason}", field=field)
     if any(not member.ref for member in spec.members):
         raise InvalidInput("Choose a model for every member.", field="members")
 
 
-def pool_warnings(spec: PoolSpec) -> list[PoolWarning]:
+def _named_refs(spec: PoolSpec) -> list[tuple[str, str]]:
+    """Every model that the rules name, with the field that names it."""
+    named = [(f"members-{position}-ref", member.ref) for position, member in enumerate(spec.members)]
+    named += [("judge", spec.judge), ("writer", spec.writer)]
+    return named + [("fallback_judges", ref) for ref in spec.fallback_judges]
+
+
+def payers_of(spec: PoolSpec, models: TeamModels) -> dict[str, str]:
+    """Whose connection each slug in the rules means now: {slug: `team` or `site`}."""
+    slugs = sorted({ref.partition(":")[0] for _, ref in _named_refs(spec) if ref})
+    return {slug: payer for slug in slugs if (payer := models.payer_of(slug))}
+
+
+def pool_warnings(spec: PoolSpec, models: TeamModels) -> list[PoolWarning]:
     """What a careful colleague would point out about these rules."""
-    warnings = [*_judging_warnings(spec), *_model_warnings(spec)]
+    warnings = [*_judging_warnings(spec, models), *_model_warnings(spec, models)]
     if len(spec.members) == 1:
         warnings.append(PoolWarning("single", "One member: its answer is the final, nothing is judged."))
     return warnings
 
 
-def _judging_warnings(spec: PoolSpec) -> list[PoolWarning]:
+def _judging_warnings(spec: PoolSpec, known: TeamModels) -> list[PoolWarning]:
     refs = [member.ref for member in spec.members]
-    models = {catalogue.split_ref(ref)[0] for ref in refs}
+    models = {known.split_ref(ref)[0] for ref in refs}
     warnings = []
-    if len(refs) > 1 and catalogue.split_ref(spec.judge)[0] in models:
+    if len(refs) > 1 and known.split_ref(spec.judge)[0] in models:
         warnings.append(
             PoolWarning(
                 "judge_on_panel",
                 "The judge also sits on the panel. Answers are anonymous to it, but judges tend to prefer their own.",
             )
         )
-    elif len(refs) > 1 and (family := _family(spec.judge)) and family in {_family(ref) for ref in refs}:
+    elif len(refs) > 1 and (family := _family(spec.judge, known)) and family in {_family(ref, known) for ref in refs}:
         warnings.append(PoolWarning("judge_in_family", f"The judge is of the same family as a member ({family})."))
     if len(refs) > 1 and not spec.fallback_judges:
         warnings.append(PoolWarning("no_fallback", "No fallback judge: if the judge fails, the run stays unjudged."))
     return warnings
 
 
-def _model_warnings(spec: PoolSpec) -> list[PoolWarning]:
+def _model_warnings(spec: PoolSpec, models: TeamModels) -> list[PoolWarning]:
     refs = [member.ref for member in spec.members if member.ref]
     warnings = []
-    families = {_family(ref) for ref in refs}
+    families = {_family(ref, models) for ref in refs}
     if len(refs) > 1 and len(set(refs)) > 1 and len(families) == 1 and "" not in families:
         warnings.append(
             PoolWarning("one_family", "All members are of one family: they tend to make the same mistakes.")
         )
     for ref in dict.fromkeys([*refs, spec.judge]):
-        known = catalogue.entry(ref) if ref else None
+        known = models.entry(ref) if ref else None
         if known is not None and not known.listed:
             warnings.append(PoolWarning("unlisted", f"{known.provider} does not list “{known.model_id[:80]}”."))
     return warnings
 
 
-def _family(ref: str) -> str:
-    known = catalogue.entry(ref) if ref else None
+def _family(ref: str, models: TeamModels) -> str:
+    known = models.entry(ref) if ref else None
     return known.family if known is not None else ""
 
 
@@ -380,22 +391,23 @@ def _add_pool(team: Team, author: User, slug: str, spec: PoolSpec) -> Pool | Non
 
 
 def default_specs() -> list[tuple[str, PoolSpec]]:
-    """A recommended pool for each connection whose models are known: (connection slug, rules)."""
-    choices = ((connection, _recommended(connection)) for connection in catalogue.connections())
-    return [(connection.slug, _default_spec(connection, *ids)) for connection, ids in choices if ids is not None]
+    """A recommended pool for each connection of the environment whose models are known: (connection slug, rules)."""
+    models = models_of_environment()
+    choices = ((source, _recommended(source, models)) for source in models.connections())
+    return [(source.slug, _default_spec(source, *ids)) for source, ids in choices if ids is not None]
 
 
-def _recommended(connection: Connection) -> tuple[list[str], str] | None:
+def _recommended(source: Source, models: TeamModels) -> tuple[list[str], str] | None:
     """Model ids of the members and the judge; None while nothing is known to exist there."""
-    if connection.slug == registry.SIMULATED.slug:
+    if source.is_simulated:
         return list(SIMULATED_POOL.members), SIMULATED_POOL.judge
-    choice = recommend(connection.preset, catalogue.listed_at(connection.slug))
+    choice = recommend(source.made.preset, models.listed_at(source.slug))
     if choice.judge is None:
         return None
     return [model.model_id for model in choice.members], choice.judge.model_id
 
 
-def _default_spec(connection: Connection, members: list[str], judge: str) -> PoolSpec:
+def _default_spec(source: Source, members: list[str], judge: str) -> PoolSpec:
     """Any member that is not the judge may step in when the judge fails.
 
     A panel of one has nothing to fuse: a connection's only model sits twice, since two samples of it differ too.
@@ -404,10 +416,10 @@ def _default_spec(connection: Connection, members: list[str], judge: str) -> Poo
         members = members * 2
     fallbacks = [model_id for model_id in members if model_id != judge][:FALLBACK_JUDGES_MAX]
     return PoolSpec(
-        name=f"{connection.label} panel"[:80],
-        members=tuple(MemberSpec(f"{connection.slug}:{model_id}") for model_id in members),
-        judge=f"{connection.slug}:{judge}",
-        fallback_judges=tuple(f"{connection.slug}:{model_id}" for model_id in fallbacks),
+        name=f"{source.made.label} panel"[:80],
+        members=tuple(MemberSpec(f"{source.slug}:{model_id}") for model_id in members),
+        judge=f"{source.slug}:{judge}",
+        fallback_judges=tuple(f"{source.slug}:{model_id}" for model_id in fallbacks),
         mode=Mode.MERGE,
     )
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 from django.db.models import Prefetch, Q
 from django.utils import timezone
 
+from fusion.catalogue.available import models_of
 from fusion.engine import events as ev
 from fusion.engine.types import Answer as EngineAnswer
 from fusion.engine.types import AnswerState, Failure, Final, FinalKind, Mode, Role, RunState, Span, Usage
@@ -27,7 +28,6 @@ from fusion.live.runs import LIVE
 from fusion.models import Answer, Call, FinalAnswer, Pool, PoolVersion, Run, RunEvent, RunExecution, User
 from fusion.models.pool import PoolMember, PoolQuerySet
 from fusion.models.run import RunQuerySet
-from fusion.runs import catalogue
 from fusion.runs.ending import NOT_STORED
 from fusion.runs.replay import REPLAYED, Stages, replay, sort_calls, stages_of
 
@@ -180,7 +180,7 @@ def _record(run: Run, row: FinalAnswer | None, *, execution: RunExecution | None
         rubric=execution.rubric if execution else version.rubric,
         author=run.author.get_short_name(),
         created_at=run.created_at,
-        endpoints={**catalogue.facts_of([*refs_of(version), *_judges_asked(run)]), **_endpoints(run)},
+        endpoints={**models_of(run.team).facts_of([*refs_of(version), *_judges_asked(run)]), **_endpoints(run)},
         answers={answer.letter: _answer_record(answer, calls) for answer in run.answers.all() if answer.is_current},
         anchor=PoolMember.LETTERS[version.anchor],
         judge_refs=judge_refs(version, execution.judge if execution else ""),

@@ -19,11 +19,12 @@ from fusion.engine.controls import Controls
 from fusion.live.runs import LiveRun
 from fusion.models import Run, RunCommand
 from fusion.providers.clients import close_shared_clients
-from fusion.runs import catalogue, dispatch
+from fusion.runs import dispatch
 from fusion.runs.database import in_database
 from fusion.runs.ending import close_lost, recover_runs, runs_of
 from fusion.runs.executor import Watch, execute_run
 from fusion.runs.leases import drop_lease, keep_lease, take_lease
+from fusion.runs.listing import refresh_lists
 from fusion.runs.pools import add_default_pools_everywhere
 
 log = logging.getLogger(__name__)
@@ -215,13 +216,13 @@ async def _repeat(seconds: float, work: Callable[[], Awaitable[object]], at_once
 
 async def refresh_catalogue() -> None:
     """Fetch every connection's models, then give teams the default pools that became possible."""
-    await catalogue.refresh()
+    await refresh_lists()
     await in_database(add_default_pools_everywhere)
 
 
 async def refresh_what_failed() -> None:
     """Ask again the connections that gave no list: a model server may come up after us."""
-    if await catalogue.refresh(failed_only=True):
+    if await refresh_lists(failed_only=True):
         await in_database(add_default_pools_everywhere)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 
+from fusion.catalogue import available
 from fusion.models import Pool, Run, User
-from fusion.runs import catalogue
 from fusion.runs.database import close_database_threads
 from fusion.runs.pools import MemberSpec
 from fusion.runs.services import start_run
@@ -25,9 +25,9 @@ async def upstream(settings: Any) -> AsyncIterator[Upstream]:
     """A model server on loopback, reached as the connection `custom`."""
     async with Upstream() as server:
         settings.FUSION_PROVIDER_ENV = {"FUSION_PROVIDER_URL": server.url}
-        catalogue.reset()
+        available.reset()
         yield server
-    catalogue.reset()
+    available.reset()
 
 
 @pytest.fixture

@@ -7,10 +7,14 @@ from typing import Any
 import pytest
 from django.db import IntegrityError
 
+from fusion.catalogue import available
+from fusion.catalogue.sources import sources_from_settings
+from fusion.catalogue.stored import store_list
 from fusion.models import Pool, Team
 from fusion.providers import registry
 from fusion.providers.catalogue import ModelInfo
-from fusion.runs import catalogue, pools
+from fusion.runs import pools
+from fusion.runs.database import in_database
 from fusion.runs.identity import pool_for, system_user
 from fusion.runs.worker import refresh_catalogue, refresh_what_failed
 
@@ -21,12 +25,12 @@ pytestmark = pytest.mark.django_db
 def lab(settings: Any) -> None:
     """A connection that nobody listens on."""
     settings.FUSION_PROVIDER_ENV = {"FUSION_PROVIDER_URL": "http://127.0.0.1:9/v1", "FUSION_PROVIDER_NAME": "Lab"}
-    catalogue.reset()
+    available.reset()
 
 
 def list_models(*ids: str) -> None:
-    connection = next(made for made in catalogue.connections() if made.slug == "custom")
-    catalogue._current().put(connection, [ModelInfo(one, one) for one in ids])
+    source = next(source for source in sources_from_settings() if source.slug == "custom")
+    store_list(source, [ModelInfo(one, one) for one in ids])
 
 
 def made_of(team: Team, origin: str = "custom") -> Pool:
@@ -117,13 +121,16 @@ async def test_an_unreachable_connection_hides_nothing_and_is_asked_again(
     transactional_db: None, lab: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await refresh_catalogue()
-    assert len(catalogue.connection_problems()) == 1
-    assert any(known.simulated for known in catalogue.available_models())
+    models = await in_database(available.models_of_environment)
+    assert len(models.problems()) == 1
+    assert any(known.simulated for known in await in_database(models.all))
 
     async def now_it_answers(_: object) -> list[ModelInfo]:
         return [ModelInfo("a", "a")]
 
     monkeypatch.setattr(registry, "list_models", now_it_answers)
     await refresh_what_failed()
-    assert catalogue.connection_problems() == ()
-    assert catalogue.entry("custom:a") is not None
+    models = await in_database(available.models_of_environment)
+    assert models.problems() == ()
+    known = await in_database(models.entry, "custom:a")
+    assert known is not None and known.entry_id

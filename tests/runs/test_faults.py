@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from fusion.catalogue import available
 from fusion.engine import retry
 from fusion.engine.types import AnswerState, RunState
 from fusion.live.record import RunRecord
 from fusion.models import Run, User
 from fusion.providers import chunks, openai_chat
 from fusion.providers.reply import ReadLimits
-from fusion.runs import catalogue
 from fusion.runs.pools import MemberSpec
 from fusion.runs.worker import Worker
 from tests import factories
@@ -120,7 +120,7 @@ async def test_a_connection_that_is_refused_is_told_and_the_others_answer(
 ) -> None:
     address = f"http://127.0.0.1:{free_port()}"
     settings.FUSION_PROVIDER_ENV = {**settings.FUSION_PROVIDER_ENV, "OLLAMA_BASE_URL": address}
-    catalogue.reset()
+    available.reset()
     run = await db(asked_of_three)(person, "ollama:gone")
     record = await ended(run)
     assert_the_others_answered(record)

@@ -253,7 +253,7 @@ async def test_a_re_judge_without_a_final_before_it_is_how_the_run_ends(
 
 async def late_run(person: User) -> Run:
     """A done run whose third answer came too late."""
-    pool = await db(pool_of)(person, QUICK, OTHER, "m-c-rate200-tokens60", grace_s=60)
+    pool = await db(pool_of)(person, QUICK, OTHER, "m-c-rate30-tokens60", grace_s=60)
     run = await db(ask)(person, pool)
     await until(lambda: (record := live_record(run)) and record.answers["B"].state.is_final)
     await db(services.judge_now)(run=run, person=person)

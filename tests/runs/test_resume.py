@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from fusion.catalogue import available
 from fusion.engine.types import AnswerState, RunState
 from fusion.errors import PoolUnusable, RunStateConflict
 from fusion.models import Call, Run, RunCommand, RunEvent, RunExecution, User, VerdictRecord
-from fusion.runs import catalogue, services
+from fusion.runs import services
 from fusion.runs.briefs import Brief, queue_execution
 from fusion.runs.costs import run_cost_nanos
 from fusion.runs.ending import recover_runs
@@ -89,7 +90,7 @@ async def test_what_exists_needs_no_provider(worker: Worker, upstream: Upstream,
     await db(services.resume_run)(run=run, person=person)
     assert (await ended(run, after=first)).state is RunState.DONE
     settings.FUSION_PROVIDER_ENV = {}
-    catalogue.reset()
+    available.reset()
 
 
 async def test_what_is_missing_and_cannot_be_asked_is_refused_and_changes_nothing(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from fusion.catalogue.available import models_of_environment
 from fusion.engine.types import Mode
 from fusion.models import Pool, Run, RunCommand, User
 from fusion.models.team import Role
@@ -101,8 +102,16 @@ def test_the_log_of_a_pool_tells_of_rounds_only_where_they_matter(alice: User, d
     assert debating_pool.current is not None
     spec = spec_of(debating_pool.current)
     other = simulated_spec(name=spec.name, mode="debate", debate_rounds=1)
-    assert changes(spec, other) == ["Mode: Debate, at most 2 rounds → Debate, at most 1 round"]
-    assert changes(simulated_spec(mode="merge", debate_rounds=2), simulated_spec(mode="merge", debate_rounds=1)) == []
+    models = models_of_environment()
+    assert changes(spec, other, models) == ["Mode: Debate, at most 2 rounds → Debate, at most 1 round"]
+    assert (
+        changes(
+            simulated_spec(mode="merge", debate_rounds=2),
+            simulated_spec(mode="merge", debate_rounds=1),
+            models_of_environment(),
+        )
+        == []
+    )
 
 
 # --- lists ------------------------------------------------------------------------------------------------

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from fusion.catalogue import available
 from fusion.models import Pool, User
-from fusion.runs import catalogue
 from fusion.runs.pools import MemberSpec, save_pool, spec_of
 from fusion.web.forms import models as model_forms
 from tests.factories import client_of, make_pool, simulated_spec
@@ -127,7 +127,7 @@ def test_a_problem_that_this_part_cannot_have_is_refused_and_nothing_typed_is_lo
 @pytest.fixture
 def _a_real_connection(settings: Any) -> None:
     settings.FUSION_PROVIDER_ENV = {"FUSION_PROVIDER_URL": "http://localhost:9/v1"}
-    catalogue.reset()
+    available.reset()
 
 
 @pytest.mark.usefixtures("_a_real_connection")
@@ -145,7 +145,7 @@ def test_a_real_model_has_no_problems_to_choose_and_ignores_one_that_is_sent(ali
 def test_without_simulated_models_there_is_nothing_to_simulate(alice: User, settings: Any) -> None:
     settings.FUSION_SIMULATED = False
     settings.FUSION_PROVIDER_ENV = {"FUSION_PROVIDER_URL": "http://localhost:9/v1"}
-    catalogue.reset()
+    available.reset()
     assert "Simulate a problem" not in _main(client_of(alice).get("/pools/new"))
 
 
@@ -169,9 +169,10 @@ def test_a_button_of_the_editor_keeps_the_chosen_problem(alice: User) -> None:
 
 
 def test_a_stored_spec_with_a_problem_can_be_asked_and_an_unknown_problem_cannot(alice: User) -> None:
-    known = catalogue.entry("sim:terse!stall")
+    models = available.models_of_environment()
+    known = models.entry("sim:terse!stall")
     assert known is not None and (known.model_id, known.name) == ("terse", "Simulated · Terse")
-    assert catalogue.endpoint(known).model_id == "terse!stall"
-    assert catalogue.entry("sim:terse!no-such") is None and catalogue.entry("sim:nobody!stall") is None
+    assert models.endpoint(known).model_id == "terse!stall"
+    assert models.entry("sim:terse!no-such") is None and models.entry("sim:nobody!stall") is None
     pool = make_pool(alice)
     save_pool(pool=pool, author=alice, spec=simulated_spec(judge="sim:arbiter!tie"))

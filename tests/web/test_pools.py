@@ -15,10 +15,11 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from fusion.catalogue import available
 from fusion.models import Pool, PoolVersion, Run, Team, User
 from fusion.models.team import Role
 from fusion.providers.clients import close_shared_clients
-from fusion.runs import catalogue
+from fusion.runs.listing import refresh_lists
 from fusion.runs.pools import MemberSpec, save_pool, spec_of
 from fusion.web.forms import models as model_forms
 from tests.factories import client_of, make_pool, make_run, make_user, simulated_spec
@@ -36,7 +37,7 @@ def _main(response: Any) -> str:
 
 
 def _refs() -> list[str]:
-    return [known.ref for known in catalogue.available_models()]
+    return [known.ref for known in available.models_of_environment().all()]
 
 
 def _form(**changes: str) -> dict[str, str]:
@@ -237,7 +238,7 @@ def test_a_pool_tells_in_words_what_each_version_changed(alice: User) -> None:
 
 
 def _name(ref: str) -> str:
-    known = catalogue.entry(ref)
+    known = available.models_of_environment().entry(ref)
     assert known is not None
     return known.name
 
@@ -626,7 +627,7 @@ def test_changing_things_takes_a_post(alice: User, name: str) -> None:
 
 def test_a_connection_whose_models_cannot_be_listed_says_why(alice: User, settings: Any) -> None:
     settings.FUSION_PROVIDER_ENV = {"FUSION_PROVIDER_URL": "http://127.0.0.1:9/v1", "FUSION_PROVIDER_NAME": EVIL}
-    catalogue.reset()
+    available.reset()
     assert "cannot be listed" not in _main(client_of(alice).get("/pools"))
     async_to_sync(_refresh)()
     for address in ("/pools", "/pools/new"):
@@ -636,5 +637,5 @@ def test_a_connection_whose_models_cannot_be_listed_says_why(alice: User, settin
 
 
 async def _refresh() -> None:
-    await catalogue.refresh()
+    await refresh_lists()
     await close_shared_clients()

@@ -19,12 +19,13 @@ from lxml import html
 from lxml.etree import _Element
 from lxml.html import HtmlElement
 
+from fusion.catalogue import available
 from fusion.engine.events import AnswerSilent
 from fusion.engine.types import AnswerState, RunState
 from fusion.live.record import RunRecord
 from fusion.models import Pool, Run, RunExecution, User
 from fusion.providers.simulated import SimulatedProvider
-from fusion.runs import catalogue, health
+from fusion.runs import health
 from fusion.runs.database import close_database_threads
 from fusion.runs.health import Failing
 from fusion.runs.pools import MemberSpec
@@ -119,7 +120,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 
     def at(speed: float) -> None:
         monkeypatch.setattr("fusion.providers.registry.SimulatedProvider", partial(SimulatedProvider, speed=speed))
-        catalogue.reset()
+        available.reset()
 
     monkeypatch.setattr("fusion.engine.retry.RETRY_WAIT_S", (0.01, 0.02))
     monkeypatch.setattr("fusion.providers.simulated.faults.RATE_LIMIT_WAIT_S", 0.01)

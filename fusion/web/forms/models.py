@@ -8,36 +8,56 @@ from typing import Any
 
 from django import forms
 
+from fusion.catalogue.available import TeamModels
+from fusion.catalogue.entries import CatalogueEntry
 from fusion.providers.problems import Part
-from fusion.runs import catalogue
 
 LONG_LIST = 60  # more models than this are searched by typing instead of picked from a menu
 
 
 class ModelRefField(forms.CharField):
-    """`connection:model-id` of a model that can be asked here; suggests the nearest one otherwise."""
+    """`connection:model-id` of a model that can be asked here; suggests the nearest one otherwise.
+
+    The form says which ones those are: `models` is set on each form's own copy of the field.
+    """
+
+    models: TeamModels
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=255, **kwargs)
 
     def clean(self, value: Any) -> str:
         ref: str = super().clean(value)
-        if not ref or catalogue.entry(ref) is not None:
+        if not ref or not (reason := self.models.why_not(ref)):
             return ref
-        near = get_close_matches(ref, [entry.ref for entry in catalogue.available_models()], n=1)
+        near = get_close_matches(ref, [entry.ref for entry in self.models.all()], n=1)
         hint = f" Did you mean “{near[0]}”?" if near else " Choose one from the list."
-        raise forms.ValidationError(f"“{ref[:120]}” cannot be asked here.{hint}", code="unknown_model")
+        raise forms.ValidationError(f"“{ref[:120]}” cannot be asked here. {reason}{hint}", code="unknown_model")
 
 
 class ProblemField(forms.ChoiceField):
     """What a model is to simulate; counts only for a model that can."""
 
     def __init__(self, part: Part) -> None:
-        super().__init__(label="Simulate a problem", required=False, choices=lambda: _problems(part))
+        super().__init__(label="Simulate a problem", required=False)
+        self.part = part
+
+    def offer(self, models: TeamModels) -> None:
+        """Take what the form's models can simulate as choices."""
+        self.choices = _problems(self.part, models)
 
 
-def _problems(part: Part) -> list[tuple[str, str]]:
-    known = [problem for made in catalogue.connections() for problem in catalogue.problems_at(made.slug, part)]
+def know_models(form: forms.Form, models: TeamModels) -> None:
+    """Tell the fields of a form which models there are."""
+    for field in form.fields.values():
+        if isinstance(field, ModelRefField):
+            field.models = models
+        elif isinstance(field, ProblemField):
+            field.offer(models)
+
+
+def _problems(part: Part, models: TeamModels) -> list[tuple[str, str]]:
+    known = [problem for source in models.connections() for problem in models.problems_at(source.slug, part)]
     return [("", "None"), *((problem.key, problem.words) for problem in known)]
 
 
@@ -49,20 +69,20 @@ class ModelChoices:
     `simulating`: the refs of those that can be asked to simulate a problem.
     """
 
-    groups: tuple[tuple[str, tuple[catalogue.CatalogueEntry, ...]], ...]
+    groups: tuple[tuple[str, tuple[CatalogueEntry, ...]], ...]
     refs: frozenset[str]
     by_typing: bool
     simulating: frozenset[str]
 
 
-def model_choices() -> ModelChoices:
-    """The models that can be asked here now."""
-    models = catalogue.available_models()
-    by_provider: dict[str, list[catalogue.CatalogueEntry]] = {}
+def model_choices(available: TeamModels) -> ModelChoices:
+    """The models that a team can ask now."""
+    models = available.all()
+    by_provider: dict[str, list[CatalogueEntry]] = {}
     for entry in models:
         by_provider.setdefault(entry.provider, []).append(entry)
     groups = tuple((provider, tuple(entries)) for provider, entries in by_provider.items())
-    unlisted = any(not catalogue.listed_at(connection.slug) for connection in catalogue.connections())
-    simulating = frozenset(entry.ref for entry in models if catalogue.problems_at(entry.connection, "member"))
+    unlisted = any(not available.listed_at(source.slug) for source in available.connections())
+    simulating = frozenset(entry.ref for entry in models if available.problems_at(entry.connection, "member"))
     refs = frozenset(entry.ref for entry in models)
     return ModelChoices(groups, refs, unlisted or len(models) > LONG_LIST, simulating)

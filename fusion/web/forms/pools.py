@@ -13,14 +13,14 @@ from typing import Any, TypeVar
 from django import forms
 from django.forms.boundfield import BoundField, BoundWidget
 
+from fusion.catalogue.available import TeamModels
 from fusion.engine.rubrics import RUBRICS
 from fusion.errors import InvalidInput
 from fusion.models import Pool, PoolVersion
 from fusion.models.pool import DEBATE_ROUNDS_MAX, MEMBERS_MAX, Mode, PoolMember, RubricKey
-from fusion.runs.catalogue import join_ref, split_ref
 from fusion.runs.pool_facts import CriterionLine, criterion_lines
 from fusion.runs.pools import MemberSpec, PoolSpec
-from fusion.web.forms.models import ModelRefField, ProblemField
+from fusion.web.forms.models import ModelRefField, ProblemField, know_models
 
 MEMBER_FIELDS = ("ref", "problem", "temperature", "max_tokens", "timeout_s", "system_note")
 MODEL_FIELDS = ("judge", "fallback_judge_1", "fallback_judge_2", "writer")
@@ -49,11 +49,11 @@ class MemberForm(forms.Form):
         help_text="Sent to this member before the question.",
     )
 
-    def spec(self) -> MemberSpec:
+    def spec(self, models: TeamModels) -> MemberSpec:
         """The seat as typed; what makes no sense is left at its default."""
         cleaned = self.cleaned_data
         return MemberSpec(
-            ref=join_ref(cleaned.get("ref", ""), cleaned.get("problem", "")),
+            ref=models.join_ref(cleaned.get("ref", ""), cleaned.get("problem", "")),
             temperature=cleaned.get("temperature"),
             max_tokens=cleaned.get("max_tokens"),
             system_note=cleaned.get("system_note", ""),
@@ -147,34 +147,35 @@ class Row:
 class PoolEditor:
     """The pool form and its member forms as one thing.
 
-    `rules` and `rows` are what stands in the form. `bound`: it was sent to be checked, so errors are shown.
-    `moved`: the row that a button added or moved, which gets the focus.
+    `rules` and `rows` are what stands in the form, `models` what its team can ask. `bound`: it was sent to be checked,
+    so errors are shown. `moved`: the row that a button added or moved, which gets the focus.
     """
 
-    def __init__(self, rules: Values, rows: list[Values], *, bound: bool = False, moved: int | None = None) -> None:
-        self.rules, self.rows, self.bound, self.moved = rules, rows, bound, moved
+    def __init__(
+        self, rules: Values, rows: list[Values], *, models: TeamModels, bound: bool = False, moved: int | None = None
+    ) -> None:
+        self.rules, self.rows, self.bound, self.moved, self.models = rules, rows, bound, moved, models
         sent = rules | {f"members-{at}-{name}": value for at, row in enumerate(rows) for name, value in row.items()}
-        self.form = _form(PoolForm, sent if bound else None, rules)
-        self.members = [
-            _form(MemberForm, sent if bound else None, row, prefix=f"members-{at}") for at, row in enumerate(rows)
-        ]
+        checked = sent if bound else None
+        self.form = _form(PoolForm, models, checked, rules)
+        self.members = [_form(MemberForm, models, checked, row, f"members-{at}") for at, row in enumerate(rows)]
         self._valid: bool | None = None
 
     @classmethod
-    def of_spec(cls, spec: PoolSpec) -> PoolEditor:
+    def of_spec(cls, spec: PoolSpec, models: TeamModels) -> PoolEditor:
         rules = {name: getattr(spec, name) for name in PoolForm.base_fields if hasattr(spec, name)}
         for name, ref in zip(MODEL_FIELDS, (spec.judge, *_fallbacks(spec), spec.writer), strict=True):
-            rules[name], rules[f"{name}_problem"] = split_ref(ref)
-        return cls(rules, [_row(member) for member in spec.members] or [{}])
+            rules[name], rules[f"{name}_problem"] = models.split_ref(ref)
+        return cls(rules, [_row(member, models) for member in spec.members] or [{}], models=models)
 
     @classmethod
-    def of_post(cls, data: Mapping[str, Any]) -> PoolEditor:
+    def of_post(cls, data: Mapping[str, Any], models: TeamModels) -> PoolEditor:
         """What was sent, to be checked; rows are numbered anew, so that gaps in a form do no harm."""
         rules, rows = _typed(data)
-        return cls(rules, rows, bound=True)
+        return cls(rules, rows, models=models, bound=True)
 
     @classmethod
-    def after_action(cls, data: Mapping[str, Any]) -> PoolEditor:
+    def after_action(cls, data: Mapping[str, Any], models: TeamModels) -> PoolEditor:
         """What was sent, with members added, removed or moved as the pressed button says, and nothing complained of."""
         rules, rows = _typed(data)
         order, moved = _act(data.get("do", ""), len(rows))
@@ -182,7 +183,7 @@ class PoolEditor:
         position = int(anchor) if anchor in POSITIONS else 0
         rules["anchor"] = order.index(position) if position in order else 0
         rows = [{} if at is None else rows[at] for at in order]
-        return cls(rules, rows or [{}], moved=moved)
+        return cls(rules, rows or [{}], models=models, moved=moved)
 
     # --- checking
 
@@ -233,9 +234,10 @@ class PoolEditor:
     def spec(self) -> PoolSpec:
         """The rules as typed. Of a form that is not valid: the part of it that makes sense, for the preview."""
         cleaned = self.form.cleaned_data
-        members = tuple(member.spec() for member in self.members if member.cleaned_data.get("ref"))[:MEMBERS_MAX]
+        chosen = [member for member in self.members if member.cleaned_data.get("ref")][:MEMBERS_MAX]
+        members = tuple(member.spec(self.models) for member in chosen)
         judge, first, second, writer = (
-            join_ref(cleaned.get(name, ""), cleaned.get(f"{name}_problem", "")) for name in MODEL_FIELDS
+            self.models.join_ref(cleaned.get(name, ""), cleaned.get(f"{name}_problem", "")) for name in MODEL_FIELDS
         )
         taken = {"anchor", *MODEL_FIELDS, *(f"{name}_problem" for name in MODEL_FIELDS)}
         rules = {name: value for name, value in cleaned.items() if name not in taken and value is not None}
@@ -250,7 +252,7 @@ class PoolEditor:
 
     def draft(self) -> PoolSpec:
         """What stands in the form now as rules, whether or not it was sent."""
-        checked = self if self.bound else PoolEditor(self.rules, self.rows, bound=True)
+        checked = self if self.bound else PoolEditor(self.rules, self.rows, models=self.models, bound=True)
         checked.is_valid()
         return checked.spec()
 
@@ -287,8 +289,8 @@ def _fallbacks(spec: PoolSpec) -> tuple[str, str]:
     return first, second
 
 
-def _row(member: MemberSpec) -> Values:
-    ref, problem = split_ref(member.ref)
+def _row(member: MemberSpec, models: TeamModels) -> Values:
+    ref, problem = models.split_ref(member.ref)
     taken = {"ref": ref, "problem": problem}
     return taken | {name: getattr(member, name) for name in MEMBER_FIELDS if name not in taken}
 
@@ -296,8 +298,12 @@ def _row(member: MemberSpec) -> Values:
 FormT = TypeVar("FormT", bound=forms.Form)
 
 
-def _form(kind: type[FormT], sent: Values | None, typed: Values, prefix: str | None = None) -> FormT:
-    return kind(data=sent, initial=typed, prefix=prefix, use_required_attribute=False)
+def _form(
+    kind: type[FormT], models: TeamModels, sent: Values | None, typed: Values, prefix: str | None = None
+) -> FormT:
+    form = kind(data=sent, initial=typed, prefix=prefix, use_required_attribute=False)
+    know_models(form, models)
+    return form
 
 
 def _errors_of(form: forms.Form, fields: Iterable[BoundField], prefix: str = "") -> list[FieldError]:

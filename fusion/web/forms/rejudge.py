@@ -8,16 +8,17 @@ from typing import Any
 
 from django import forms
 
+from fusion.catalogue.available import TeamModels
 from fusion.errors import FusionError, InvalidInput
 from fusion.models.pool import Mode, RubricKey
-from fusion.web.forms.models import ModelRefField
+from fusion.web.forms.models import ModelRefField, know_models
 from fusion.web.forms.runs import new_key
 
 _KEY = re.compile(r"[\w-]{1,64}", re.ASCII)
 
 
 class RejudgeForm(forms.Form):
-    """`offered`: the letters that can be judged, each with the words of its checkbox."""
+    """`models`: what the run's team can ask. `offered`: letters to judge, with the words of their checkboxes."""
 
     judge = ModelRefField(required=False)
     mode = forms.ChoiceField(choices=Mode.choices, widget=forms.RadioSelect)
@@ -33,10 +34,12 @@ class RejudgeForm(forms.Form):
         self,
         data: Mapping[str, Any] | None = None,
         *,
+        models: TeamModels,
         offered: Mapping[str, str],
         initial: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(data, initial=initial, auto_id="rejudge-%s")
+        know_models(self, models)
         letters = self.fields["letters"]
         assert isinstance(letters, forms.MultipleChoiceField)
         letters.choices = list(offered.items())

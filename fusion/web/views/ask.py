@@ -11,16 +11,18 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from fusion.catalogue.available import TeamModels, models_of, models_of_environment
 from fusion.errors import PoolUnusable
 from fusion.live.record import EndpointFacts
 from fusion.models import Pool, PoolVersion, Run, User
 from fusion.models.pool import Mode
-from fusion.runs import catalogue, health
+from fusion.runs import health
 from fusion.runs.examples import bundled_questions
 from fusion.runs.history import for_list
 from fusion.runs.plan import check_usable
 from fusion.runs.pools import CallPlan, planned_calls, spec_of
 from fusion.runs.selectors import search_runs, visible_pools
+from fusion.teams.selectors import find_current_team
 from fusion.web.forms.runs import RunForm, new_key
 from fusion.web.views.entry import read_only, signed_in
 
@@ -92,9 +94,16 @@ def ask_page(request: HttpRequest, form: RunForm, *, status: int = 200) -> HttpR
         "running": list(runs.in_flight().order_by("-pk")[:10]),
         "is_first": not recent,
         "prompt_limit": settings.FUSION_PROMPT_MAX_CHARS,
-        "only_simulated": all(known.simulated for known in catalogue.available_models()),
+        "only_simulated": _is_only_simulated(user),
     }
     return render(request, "fusion/ask/page.html", context, status=status)
+
+
+def _is_only_simulated(user: User) -> bool:
+    """Whether the team that the person works in has no real model to ask."""
+    team = find_current_team(user)
+    models = models_of_environment() if team is None else models_of(team)
+    return all(source.is_simulated for source in models.connections())
 
 
 def _initial(request: HttpRequest, user: User) -> dict[str, Any]:
@@ -142,9 +151,10 @@ def pool_option(pool: Pool | None, mode: str) -> PoolOption | None:
     version = pool.current
     mode = mode if mode in Mode.values else version.mode
     calls = planned_calls(spec_of(version), mode)
-    members = tuple((seat.letter, _facts(seat.ref)) for seat in version.members.all())
-    judge = _facts(version.judge) if calls.judge and version.judge else None
-    writer = _facts(version.writer or version.judge) if calls.writer else None
+    models = models_of(pool.team)
+    members = tuple((seat.letter, _facts(seat.ref, models)) for seat in version.members.all())
+    judge = _facts(version.judge, models) if calls.judge and version.judge else None
+    writer = _facts(version.writer or version.judge, models) if calls.writer else None
     facts = [facts for _, facts in members] + [known for known in (judge, writer) if known is not None]
     return PoolOption(
         public_id=str(pool.public_id),
@@ -157,7 +167,7 @@ def pool_option(pool: Pool | None, mode: str) -> PoolOption | None:
         calls=calls,
         simulated=any(known.simulated for known in facts),
         problem=_problem(version),
-        tightest=_tightest(members),
+        tightest=_tightest(members, models),
         failing=tuple(_failing([*members, *_others(judge, writer)])),
     )
 
@@ -183,9 +193,9 @@ def _failing(parts: list[tuple[str, EndpointFacts]]) -> Iterator[str]:
             yield f"{name} ({facts.name}) failed in {lately.failed} of its last {lately.calls} calls."
 
 
-def _tightest(members: tuple[tuple[str, EndpointFacts], ...]) -> Tightest | None:
+def _tightest(members: tuple[tuple[str, EndpointFacts], ...], models: TeamModels) -> Tightest | None:
     """None while no member's context is known."""
-    known = [(letter, catalogue.entry(facts.ref)) for letter, facts in members]
+    known = [(letter, models.entry(facts.ref)) for letter, facts in members]
     sized = [
         Tightest(letter, found.name, found.context_tokens)
         for letter, found in known
@@ -194,7 +204,7 @@ def _tightest(members: tuple[tuple[str, EndpointFacts], ...]) -> Tightest | None
     return min(sized, key=lambda one: one.tokens, default=None)
 
 
-def _facts(ref: str) -> EndpointFacts:
+def _facts(ref: str, models: TeamModels) -> EndpointFacts:
     """What is known of a model; a ref whose connection is gone is shown as it is."""
-    known = catalogue.entry(ref)
+    known = models.entry(ref)
     return known.facts() if known is not None else EndpointFacts(ref, ref, ref, "not available")

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.cache import never_cache
 
+from fusion.catalogue.available import models_of
 from fusion.engine.types import AnswerState, Role
 from fusion.errors import FusionError, NotAllowed, RunStateConflict
 from fusion.live.record import AnswerRecord, RunRecord
@@ -69,9 +70,10 @@ def _require_ended(run: Run, request: HttpRequest) -> None:
 def _form(request: HttpRequest, run: Run, record: RunRecord) -> RejudgeForm:
     """As the final that stands was made, or as the pool says."""
     offered = judgeable(record.answers)
+    models = models_of(run.team)
     words = {letter: _letter_words(record.answers[letter]) for letter in offered}
     if request.method == "POST":
-        return RejudgeForm(request.POST, offered=words)
+        return RejudgeForm(request.POST, models=models, offered=words)
     judge = record.judge_refs[0] if record.judge_refs else ""
     initial = {
         "judge": "" if judge == run.pool_version.judge else judge,
@@ -80,7 +82,7 @@ def _form(request: HttpRequest, run: Run, record: RunRecord) -> RejudgeForm:
         "letters": [letter for letter, by_default in offered.items() if by_default],
         "idempotency_key": new_key(),
     }
-    return RejudgeForm(offered=words, initial=initial)
+    return RejudgeForm(models=models, offered=words, initial=initial)
 
 
 def _blank_judge(run: Run, record: RunRecord) -> str:
@@ -108,7 +110,7 @@ def _form_page(
         "run_id": record.public_id,
         "prompt": record.prompt,
         "form": form,
-        "models": model_choices(),
+        "models": model_choices(models_of(run.team)),
         "judge_blank": _blank_judge(run, record),
         "spent_nanos": sum_cost_nanos(spent),
         "can_judge": len(judgeable(record.answers)) > 1,

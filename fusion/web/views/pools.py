@@ -9,9 +9,9 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
+from fusion.catalogue.available import models_of
 from fusion.errors import InvalidInput, NotAllowed
 from fusion.models import Pool, PoolVersion, Team, User
-from fusion.runs.catalogue import connection_problems
 from fusion.runs.pool_changes import rule_lines, version_log
 from fusion.runs.pool_facts import PoolCard, pool_cards, pool_outlook
 from fusion.runs.pools import PoolSpec, create_pool, delete_pool, duplicate_pool, save_pool, spec_of
@@ -32,7 +32,7 @@ def pool_list(request: HttpRequest) -> HttpResponse:
     context = {
         "cards": pool_cards(user, list(visible_pools(user).filter(team=team))),
         "may_create": _may_create(user, team),
-        "problems": connection_problems(),
+        "problems": () if team is None else models_of(team).problems(),
     }
     return render(request, "fusion/pools/page.html", context)
 
@@ -43,12 +43,12 @@ def pool_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """One pool: its rules as they are now, what it will do, and how they came about."""
     user = _person(request)
     pool = _pool(user, public_id)
-    spec = spec_of(_current(pool))
+    spec, models = spec_of(_current(pool)), models_of(pool.team)
     context = {
         "card": _card(user, pool),
         "spec": spec,
-        "rules": rule_lines(spec),
-        "outlook": pool_outlook(spec),
+        "rules": rule_lines(spec, models),
+        "outlook": pool_outlook(spec, models),
         "versions": version_log(user, pool),
         "may_create": _may_create(user, pool.team),
     }
@@ -61,11 +61,12 @@ def pool_create(request: HttpRequest) -> HttpResponse:
     """The editor for a new pool of the person's team."""
     user = _person(request)
     team = _team_to_write_in(user)
+    models = models_of(team)
     if request.method != "POST":
-        return _editor(request, PoolEditor.of_spec(PoolSpec(name="", members=())))
+        return _editor(request, PoolEditor.of_spec(PoolSpec(name="", members=()), models))
     if is_action(request.POST.get("do", "")):
-        return _editor(request, PoolEditor.after_action(request.POST))
-    editor = PoolEditor.of_post(request.POST)
+        return _editor(request, PoolEditor.after_action(request.POST, models))
+    editor = PoolEditor.of_post(request.POST, models)
     if editor.is_valid():
         try:
             pool = create_pool(author=user, team=team, spec=editor.spec())
@@ -84,11 +85,12 @@ def pool_edit(request: HttpRequest, public_id: UUID) -> HttpResponse:
     user = _person(request)
     pool = _pool(user, public_id)
     _require_editor(user, pool)
+    models = models_of(pool.team)
     if request.method != "POST":
-        return _editor(request, PoolEditor.of_spec(spec_of(_current(pool))), pool=pool)
+        return _editor(request, PoolEditor.of_spec(spec_of(_current(pool)), models), pool=pool)
     if is_action(request.POST.get("do", "")):
-        return _editor(request, PoolEditor.after_action(request.POST), pool=pool)
-    editor = PoolEditor.of_post(request.POST)
+        return _editor(request, PoolEditor.after_action(request.POST, models), pool=pool)
+    editor = PoolEditor.of_post(request.POST, models)
     if editor.is_valid():
         try:
             before = _current(pool).number
@@ -141,7 +143,8 @@ def pool_delete(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @write_only
 def pool_preview(request: HttpRequest) -> HttpResponse:
     """What the rules in the editor would do as they stand there now; parts that make no sense yet are left out."""
-    outlook = pool_outlook(PoolEditor.of_post(request.POST).draft())
+    models = models_of(_team_to_write_in(_person(request)))
+    outlook = pool_outlook(PoolEditor.of_post(request.POST, models).draft(), models)
     return render(request, "fusion/pools/_preview.html", {"outlook": outlook})
 
 
@@ -149,9 +152,9 @@ def _editor(request: HttpRequest, editor: PoolEditor, *, pool: Pool | None = Non
     context = {
         "editor": editor,
         "pool": pool,
-        "models": model_choices(),
-        "outlook": pool_outlook(editor.draft()),
-        "problems": connection_problems(),
+        "models": model_choices(editor.models),
+        "outlook": pool_outlook(editor.draft(), editor.models),
+        "problems": editor.models.problems(),
     }
     is_fragment = request.headers.get("HX-Target") == "pool-members"
     template = "fusion/pools/_members.html" if is_fragment else "fusion/pools/edit.html"

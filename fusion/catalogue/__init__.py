@@ -1,0 +1,1 @@
+"""What can be asked here: connections, the models behind them, and what those cost."""
