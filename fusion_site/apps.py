@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.conf import settings
 from django.contrib.admin.apps import AdminConfig
+
+from fusion.providers.redaction import remember_secret
 
 
 class FusionSiteConfig(AppConfig):
@@ -12,6 +15,10 @@ class FusionSiteConfig(AppConfig):
 
     def ready(self) -> None:
         from fusion_site import checks  # noqa: F401 - registers itself, and needs loaded applications
+
+        own = (settings.SECRET_KEY, settings.FUSION_SETUP_CODE, settings.EMAIL_HOST_PASSWORD)
+        for secret in (*own, *settings.FUSION_SECRET_KEYS):
+            remember_secret(secret.strip())
 
 
 class FusionAdminConfig(AdminConfig):

@@ -175,9 +175,14 @@ class ChunkReader:
         if chunk.get("usage") and len(payload) <= LARGE_BYTES:
             self._usage_payload = payload  # read once, at the end: some send a running count with every chunk
         if self._upstream_id is None:
-            self._upstream_id = _name(chunk.get("id"))
+            self._upstream_id = self._name(chunk.get("id"))
         if self._upstream_model is None:
-            self._upstream_model = _name(chunk.get("model"))
+            self._upstream_model = self._name(chunk.get("model"))
+
+    def _name(self, value: object) -> str | None:
+        """A name that is kept with the call; one that repeats the key is not."""
+        name, key = _name(value), self._connection.api_key
+        return None if name and key and key in name else name
 
     def _take_choice(self, choice: Mapping[str, Any]) -> Iterator[Chunk]:
         delta = choice.get("delta")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from fusion.providers.redaction import remember_secret
+
 
 @dataclass(frozen=True, slots=True)
 class Connection:
@@ -11,7 +13,8 @@ class Connection:
 
     `preset` names the data in `presets.py`. `key_name` is where a person would look for the key (an environment
     variable), empty when there is no such place. `local`: an administrator's word that this machine or a private
-    network is meant; without it only the open internet is reached (`addresses.py`).
+    network is meant; without it only the open internet is reached (`addresses.py`). From its making on, the key is
+    struck out of logs and of what providers say (`redaction.py`).
     """
 
     slug: str
@@ -21,3 +24,6 @@ class Connection:
     api_key: str = field(default="", repr=False)
     key_name: str = ""
     local: bool = False
+
+    def __post_init__(self) -> None:
+        remember_secret(self.api_key)

@@ -71,11 +71,16 @@ def read_model_list(connection: Connection, body: bytes) -> tuple[ModelInfo, ...
     models: dict[str, ModelInfo] = {}
     for entry in _entries(connection, parsed):
         model = _model(entry)
-        if model is not None and not (hidden and hidden.search(model.model_id)):
+        if model is not None and not (hidden and hidden.search(model.model_id)) and not _repeats(connection, model):
             models.setdefault(model.model_id, model)
         if len(models) == MAX_MODELS:
             break
     return tuple(sorted(models.values(), key=lambda model: model.model_id))
+
+
+def _repeats(connection: Connection, model: ModelInfo) -> bool:
+    """Whether the key would be stored and shown as part of a name."""
+    return bool(connection.api_key) and connection.api_key in f"{model.model_id} {model.name}"
 
 
 async def _get(

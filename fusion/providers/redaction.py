@@ -1,29 +1,59 @@
-"""Making an upstream's words fit to show and to store: no keys, no control characters, a sane length."""
+"""Making words fit to show, to store and to log: no keys, no control characters, a sane length.
+
+Keys are found in two ways. By value: what this process holds is remembered here, so that it is found in whatever shape
+it comes back. By shape: whatever looks like a key or stands where one stands, whoever it belongs to.
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from urllib.parse import quote
 
 SHOWN_CHARS = 300
 _LOOKED_AT_CHARS = 4000
 _WINDOW = 8  # this many characters of a key in a row count as the key
 _MARK = "[key]"
+_MAX_KNOWN = 2000  # secrets; of more, those that were used last are known
 
 _KEY_SHAPES = re.compile(
     r"""(?ix)
-    (?P<lead> \b(?:proxy-)?authorization["']?\s*[:=]\s*["']?(?:(?:bearer|basic|token)\s+)?
+    (?P<lead> (?: (?<![a-z0-9])(?: (?:proxy-)?authorization | (?:x-)?(?:goog-)?api[_-]?key | (?:x-)?auth[_-]?token
+                | (?:access|refresh|id|session)[_-]?token | (?:client[_-]?)?secret(?:[_-]?keys?)? | passw(?:or)?d
+                | setup[_-]?code | (?:fusion_)?session(?:id|_key)? | (?:fusion_)?csrf(?:token|middlewaretoken)? )
+            (?: [\\"']*\s*[:=]\s*(?:b(?=["']))?[\\"']* | ["'],\s*b?["'] ) )
+            (?:(?:bearer|basic|token)\s+)?
         | \bbearer\s+
-        | \bx-(?:goog-)?api-key["']?\s*[:=]\s*["']?
-        | \bapi[_-]?key["']?\s*[:=]\s*["']?
-        | [?&](?:key|api_key|access_token|token)= )
-    [^\s"',;&<>]+
-    | \b(?:sk|pk|rk|xai|gsk|hf|r8|pplx|nvapi|csk|tgp|fw|ghp|glpat|xoxb)[-_][\w*.\-]{6,}
+        | [?&](?:key|token|sig|signature)= )
+    [^\s"',;&<>\])}\\]+
+    | (?P<cookie> \b(?:set-)?cookie (?: [\\"']*\s*:\s*(?:b(?=["']))?[\\"']* | ["'],\s*b?["'] ) ) [^"'\r\n\\]+
+    | \b(?:sk|pk|rk|xai|gsk|hf|r8|pplx|nvapi|csk|tgp|fw|fz|ghp|glpat|xoxb)[-_][\w*.\-]{6,}
     | \bAIza[\w\-*]{10,}
     | \bAKIA[0-9A-Z]{8,}
     | \beyJ[\w\-]{8,}(?:\.[\w\-]+){1,2}
     """
 )
+
+_known: dict[str, None] = {}
+
+
+def remember_secret(secret: str) -> None:
+    """From now on `secret` is struck out of logs and of what providers say; a short one is not, it would hit words."""
+    if len(secret) < _WINDOW:
+        return
+    for form in {secret, quote(secret, safe="")}:
+        _known.pop(form, None)
+        _known[form] = None
+    while len(_known) > _MAX_KNOWN:
+        _known.pop(next(iter(_known)), None)
+
+
+def without_keys(text: str) -> str:
+    """`text` with every known secret and everything shaped like a key, a credential or a cookie replaced by a mark."""
+    for secret in tuple(_known):
+        if secret in text:
+            text = text.replace(secret, _MARK)
+    return _KEY_SHAPES.sub(lambda found: (found["lead"] or found["cookie"] or "") + _MARK, text)
 
 
 def clean_words(text: str, secret: str = "") -> str:
@@ -31,8 +61,7 @@ def clean_words(text: str, secret: str = "") -> str:
     text = _printable(text[:_LOOKED_AT_CHARS])
     if secret:
         text = _without_secret(text, secret)
-    text = _KEY_SHAPES.sub(lambda found: (found["lead"] or "") + _MARK, text)
-    return shorten(" ".join(text.split()))
+    return shorten(" ".join(without_keys(text).split()))
 
 
 def shorten(text: str, limit: int = SHOWN_CHARS) -> str:

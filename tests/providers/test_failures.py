@@ -24,8 +24,9 @@ from fusion.errors import (
     ProviderTimeout,
     ProviderUnreachable,
 )
+from fusion.providers import redaction
 from fusion.providers.failures import read_error_body, retry_after_s, transport_error, upstream_error
-from fusion.providers.redaction import clean_words
+from fusion.providers.redaction import clean_words, without_keys
 from tests.providers.wire import CANARY, connection, event, hear, provider_of, provider_sending
 
 OPENAI_KEY = {
@@ -185,12 +186,56 @@ async def test_no_error_in_mid_stream_shows_the_key() -> None:
         "Bearer abc123def456",
         "authorization: Basic dXNlcjpwYXNz",
         "x-api-key: 0123456789",
+        "x-goog-api-key=0123456789",
+        "OPENROUTER_API_KEY=0123456789",
+        '{"x-api-key": "0123456789"}',
+        '{\\"api_key\\": \\"0123456789\\"}',
+        "[(b'x-api-key', b'0123456789')]",
+        "{'Authorization': 'Token 0123456789'}",
+        "Cookie: fusion_session=0123456789; theme=dark",
+        "{'set-cookie': 'a=0123456789; Path=/'}",
+        "fusion_csrf=0123456789",
+        "client_secret: 0123456789",
+        "password=0123456789",
+        "https://host/path?access_token=0123456789#x",
+        "https://host/path?token=0123456789&sig=0123456789",
         "https://host/path?key=0123456789&x=1",
     ],
 )
 def test_anything_shaped_like_a_key_is_hidden(secret: str) -> None:
-    shown = clean_words(f"failed with {secret} there")
-    assert "[key]" in shown and secret not in shown and shown.endswith("there")
+    shown = clean_words(f"failed with {secret}\nthere")
+    assert "[key]" in shown and secret not in shown and "0123456789" not in shown
+    assert shown.startswith("failed with")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "The authorization failed.",
+        "Check your API key, please.",
+        "A secret garden",
+        "no password was sent",
+        "tokens: 5",
+    ],
+)
+def test_words_about_keys_are_left_alone(words: str) -> None:
+    assert clean_words(words) == words
+
+
+def test_a_key_that_this_process_holds_is_hidden_wherever_it_comes_back() -> None:
+    held = connection(api_key="a key/of no-shape+at=all")
+    for words in (f"who is {held.api_key}?", "who is a%20key%2Fof%20no-shape%2Bat%3Dall?"):
+        assert clean_words(words) == without_keys(words) == "who is [key]?"
+
+
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redaction, "_known", {})
+    monkeypatch.setattr(redaction, "_MAX_KNOWN", 3)
+    for number in range(9):
+        connection(api_key=f"secretless-{number}")
+    assert without_keys("secretless-1 secretless-8") == "secretless-1 [key]"
+    connection(api_key="short")
+    assert without_keys("a short text") == "a short text"
 
 
 def test_control_and_direction_characters_are_removed() -> None:

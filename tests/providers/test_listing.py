@@ -292,3 +292,9 @@ def test_missing_seats_are_filled_with_other_families_first() -> None:
 def test_a_single_model_is_the_whole_pool_and_none_is_none() -> None:
     assert chosen("openai-compatible", "my-model") == (["my-model"], "my-model")
     assert chosen("openai-compatible") == ([], None)
+
+
+def test_a_list_that_repeats_the_key_in_a_name_loses_that_entry() -> None:
+    entries = [{"id": f"x-{CANARY}"}, {"id": "b", "name": f"Model for {CANARY}"}, {"id": "c"}]
+    found = read_model_list(connection(api_key=CANARY), json.dumps({"data": entries}).encode())
+    assert [model.model_id for model in found] == ["c"]

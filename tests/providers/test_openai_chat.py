@@ -450,3 +450,9 @@ async def test_comments_do_not_lengthen_the_time_to_the_first_token() -> None:
     heard = await hear(provider_of(lambda _: httpx.Response(200, headers=SSE, content=dripping()), limits), request)
     assert isinstance(heard.error, ProviderTimeout)
     assert asyncio.get_running_loop().time() - began == pytest.approx(20, abs=0.1)
+
+
+async def test_an_id_or_a_model_that_repeats_the_key_is_not_kept() -> None:
+    echo = {**chunk("Paris.", reason="stop"), "id": f"gen-{CANARY}", "model": CANARY}
+    finish = (await hear(provider_sending(event(echo), DONE))).finish
+    assert finish is not None and (finish.upstream_id, finish.upstream_model) == (None, None)
