@@ -639,3 +639,11 @@ def test_a_connection_whose_models_cannot_be_listed_says_why(alice: User, settin
 async def _refresh() -> None:
     await refresh_lists()
     await close_shared_clients()
+
+
+def test_the_preview_of_a_pool_knows_the_models_of_its_own_team(alice: User, charlie: User) -> None:
+    pool = make_pool(alice)
+    client = client_of(alice)
+    assert client.post(f"/pools/preview?pool={pool.public_id}", _form()).status_code == 200
+    assert client_of(charlie).post(f"/pools/preview?pool={pool.public_id}", _form()).status_code == 404
+    assert client.post("/pools/preview?pool=nonsense", _form()).status_code == 404

@@ -6,10 +6,10 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
-from fusion.catalogue.available import models_of
+from fusion.catalogue.available import TeamModels, models_of, models_of_environment
 from fusion.errors import InvalidInput, NotAllowed
 from fusion.models import Pool, PoolVersion, Team, User
 from fusion.runs.pool_changes import rule_lines, version_log
@@ -143,9 +143,17 @@ def pool_delete(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @write_only
 def pool_preview(request: HttpRequest) -> HttpResponse:
     """What the rules in the editor would do as they stand there now; parts that make no sense yet are left out."""
-    models = models_of(_team_to_write_in(_person(request)))
+    models = _models_for_preview(_person(request), request.GET.get("pool", ""))
     outlook = pool_outlook(PoolEditor.of_post(request.POST, models).draft(), models)
     return render(request, "fusion/pools/_preview.html", {"outlook": outlook})
+
+
+def _models_for_preview(user: User, public_id: str) -> TeamModels:
+    """What the team of the edited pool can ask, or of a new one the team that the person works in."""
+    if public_id:
+        return models_of(_pool(user, uuid_or_404(public_id)).team)
+    team = find_current_team(user)
+    return models_of_environment() if team is None else models_of(team)
 
 
 def _editor(request: HttpRequest, editor: PoolEditor, *, pool: Pool | None = None, status: int = 200) -> HttpResponse:
@@ -168,6 +176,14 @@ def _person(request: HttpRequest) -> User:
 
 def _pool(user: User, public_id: UUID) -> Pool:
     return get_object_or_404(visible_pools(user), public_id=public_id)
+
+
+def uuid_or_404(text: str) -> UUID:
+    """A public id from a query string, where no route has checked it. Raises Http404."""
+    try:
+        return UUID(text)
+    except ValueError as exc:
+        raise Http404("There is no such pool.") from exc
 
 
 def _current(pool: Pool) -> PoolVersion:
