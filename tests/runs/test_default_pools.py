@@ -16,6 +16,7 @@ from fusion.providers.catalogue import ModelInfo
 from fusion.runs import pools
 from fusion.runs.database import in_database
 from fusion.runs.identity import pool_for, system_user
+from fusion.runs.pools import defaults
 from fusion.runs.worker import refresh_catalogue, refresh_what_failed
 
 pytestmark = pytest.mark.django_db
@@ -98,7 +99,7 @@ def test_somebody_who_makes_the_same_pool_at_the_same_time_is_no_error(
     def too_late(**_: object) -> Pool:
         raise IntegrityError("UNIQUE constraint failed")
 
-    monkeypatch.setattr(pools, "create_pool", too_late)
+    monkeypatch.setattr(defaults, "create_pool", too_late)
     assert pools.add_default_pools(team=team) == []
 
 

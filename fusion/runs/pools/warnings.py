@@ -1,0 +1,62 @@
+"""What is worth knowing of rules that can be run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fusion.catalogue.available import TeamModels
+from fusion.runs.pools.spec import PoolSpec
+
+
+@dataclass(frozen=True, slots=True)
+class PoolWarning:
+    """Something worth knowing before a pool is asked; never a reason to refuse."""
+
+    code: str
+    message: str
+
+
+def pool_warnings(spec: PoolSpec, models: TeamModels) -> list[PoolWarning]:
+    """What a careful colleague would point out about these rules."""
+    warnings = [*_judging_warnings(spec, models), *_model_warnings(spec, models)]
+    if len(spec.members) == 1:
+        warnings.append(PoolWarning("single", "One member: its answer is the final, nothing is judged."))
+    return warnings
+
+
+def _judging_warnings(spec: PoolSpec, known: TeamModels) -> list[PoolWarning]:
+    refs = [member.ref for member in spec.members]
+    models = {known.split_ref(ref)[0] for ref in refs}
+    warnings = []
+    if len(refs) > 1 and known.split_ref(spec.judge)[0] in models:
+        warnings.append(
+            PoolWarning(
+                "judge_on_panel",
+                "The judge also sits on the panel. Answers are anonymous to it, but judges tend to prefer their own.",
+            )
+        )
+    elif len(refs) > 1 and (family := _family(spec.judge, known)) and family in {_family(ref, known) for ref in refs}:
+        warnings.append(PoolWarning("judge_in_family", f"The judge is of the same family as a member ({family})."))
+    if len(refs) > 1 and not spec.fallback_judges:
+        warnings.append(PoolWarning("no_fallback", "No fallback judge: if the judge fails, the run stays unjudged."))
+    return warnings
+
+
+def _model_warnings(spec: PoolSpec, models: TeamModels) -> list[PoolWarning]:
+    refs = [member.ref for member in spec.members if member.ref]
+    warnings = []
+    families = {_family(ref, models) for ref in refs}
+    if len(refs) > 1 and len(set(refs)) > 1 and len(families) == 1 and "" not in families:
+        warnings.append(
+            PoolWarning("one_family", "All members are of one family: they tend to make the same mistakes.")
+        )
+    for ref in dict.fromkeys([*refs, spec.judge]):
+        known = models.entry(ref) if ref else None
+        if known is not None and not known.listed:
+            warnings.append(PoolWarning("unlisted", f"{known.provider} does not list “{known.model_id[:80]}”."))
+    return warnings
+
+
+def _family(ref: str, models: TeamModels) -> str:
+    known = models.entry(ref) if ref else None
+    return known.family if known is not None else ""
