@@ -16,6 +16,8 @@
       if (isBusy === body.hasAttribute("aria-busy")) continue;
       if (isBusy) body.setAttribute("aria-busy", "true"); else body.removeAttribute("aria-busy");
     }
+    // A failed answer needs no tall column; while the run is watched the heights change only when all of them failed.
+    document.documentElement.toggleAttribute("data-all-failed", heads.every((head) => head.dataset.state === "failed"));
     return {
       done: heads.filter((head) => !BUSY.has(head.dataset.state)).length,
       of: heads.length,
@@ -44,7 +46,7 @@
   const title = document.title;
   addEventListener("visibilitychange", () => { if (!document.hidden) document.title = title; });
   let said = look();
-  document.addEventListener("fusion:frame", () => {
+  document.addEventListener("fusion:shown", () => {
     const now = look();
     if (now.done > said.done) later(`${now.done} of ${now.of} answers have ended.`);
     if (now.round !== said.round && now.round) later(now.round);

@@ -45,7 +45,7 @@
     refresh(box);
   });
   function toEnd(box) {
-    box.scrollTop = box.scrollHeight;
+    if (gap(box) > 0) box.scrollTop = box.scrollHeight;
     place.set(box, box.scrollTop);
   }
   // First everything that scrolls, then everything that shows or hides: each change of kind costs a layout.

@@ -24,21 +24,35 @@
     }
     return null;
   }
+  let known = null; // the selection as it was counted last: counting is slow, so it is done once for each
+  const isAt = (was, range) => was.startNode === range.startContainer && was.startAt === range.startOffset
+    && was.endNode === range.endContainer && was.endAt === range.endOffset;
   function selected() {
     const selection = getSelection();
     if (!selection.rangeCount || selection.isCollapsed) return null;
     const range = selection.getRangeAt(0);
+    if (!known || !isAt(known, range)) known = counted(range);
+    return known.id ? known : null;
+  }
+  function counted(range) {
+    const place = { startNode: range.startContainer, startAt: range.startOffset, endNode: range.endContainer, endAt: range.endOffset };
     const inside = range.commonAncestorContainer;
     const scope = (inside.nodeType === Node.ELEMENT_NODE ? inside : inside.parentElement)?.closest("[data-follow] > .prose");
-    if (!scope) return null;
+    if (!scope) return place;
     return {
+      ...place,
       id: scope.id,
       text: range.toString(),
       start: offsetIn(scope, range.startContainer, range.startOffset),
       end: offsetIn(scope, range.endContainer, range.endOffset),
     };
   }
+  function isUntouched(was) {
+    const selection = getSelection();
+    return selection.rangeCount > 0 && isAt(was, selection.getRangeAt(0)) && was.startNode.isConnected && was.endNode.isConnected;
+  }
   function reselect(was) {
+    if (isUntouched(was)) return;
     const scope = document.getElementById(was.id);
     if (!scope || getSelection().toString() === was.text || scope.textContent === null) return;
     const start = pointAt(scope, was.start), end = pointAt(scope, was.end);

@@ -41,12 +41,12 @@
     countdown = setInterval(() => { words.textContent = text(Math.max(0, Math.ceil((until - Date.now()) / 1000))); }, 500);
   }
 
-  // What came while the connection was gone comes with the first frame; how much it was is said once it is there.
+  // What came while the connection was gone comes with the first frames; how much it was is said once it is there.
   const shown = () => [...document.querySelectorAll("[data-follow] > .prose")].reduce((sum, one) => sum + one.textContent.length, 0);
   function sayCaughtUp() {
     say("Connected again.", { tone: "ok", forMs: 3000 });
     const before = shown();
-    document.addEventListener("fusion:after-frame", () => {
+    document.addEventListener("fusion:shown", () => {
       const came = shown() - before;
       if (bar.dataset.tone === "ok" && came > 0) say(`Caught up: ${came.toLocaleString("en")} characters came meanwhile.`, { tone: "ok", forMs: 3000 });
     }, { once: true });
@@ -54,9 +54,9 @@
 
   // --- the socket ----------------------------------------------------------------------------------------------------
   htmx.createWebSocket = (url) => {
+    restart(); // first: it may move the page on
     const after = wantSnapshot ? "" : token();
     wantSnapshot = false;
-    restart();
     current = new WebSocket(`${url}?after=${encodeURIComponent(after)}`);
     return current;
   };
@@ -119,7 +119,7 @@
   function restart() {
     document.dispatchEvent(new CustomEvent("fusion:restart"));
   }
-  document.addEventListener("fusion:after-frame", () => {
+  document.addEventListener("fusion:shown", () => {
     if (!holder()) { stopPolling(); if (bar.dataset.tone !== "ok") quiet(); }
   });
   document.addEventListener("fusion:resync", resync);
@@ -139,12 +139,15 @@
     const live = holder();
     if (!live || document.hidden) return;
     try {
-      const answer = await fetch(`${live.dataset.poll}?after=${encodeURIComponent(token())}`, { headers: etag ? { "If-None-Match": etag } : {}, redirect: "error" });
+      const after = token();
+      const answer = await fetch(`${live.dataset.poll}?after=${encodeURIComponent(after)}`, { headers: etag ? { "If-None-Match": etag } : {}, redirect: "error" });
       if ([401, 403, 404].includes(answer.status)) { stopPolling(); say(FINAL_WORDS[4000 + answer.status], { tone: "bad", signedOut: answer.status === 401 }); return; }
       etag = answer.headers.get("ETag") ?? "";
       const html = answer.status === 200 ? await answer.text() : "";
       if (!html || !poller) return;
       restart();
+      // What was asked for goes on from where the page stood; it has moved on meanwhile, so this would come twice.
+      if (token() !== after) { etag = ""; return; }
       receive(html);
     } catch {
       words.textContent = "Connection lost. Your run continues on the server. Trying every 2 seconds";
