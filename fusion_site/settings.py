@@ -128,6 +128,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "fusion.web.deception.SpellOutMiddleware",
+    "fusion.web.visitors.client_address",
 ]
 
 ROOT_URLCONF = "fusion_site.urls"
@@ -215,6 +216,7 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 
 FUSION_SIGNUP = env.choice("FUSION_SIGNUP", "closed", ("closed", "open"))
+FUSION_INVITATION_DAYS = env.number("FUSION_INVITATION_DAYS", 7, minimum=1, maximum=90)
 ACCOUNT_ADAPTER = "fusion.teams.adapter.AccountAdapter"
 ACCOUNT_FORMS = {"signup": "fusion.teams.forms.SignupForm", "add_email": "fusion.teams.forms.AddEmailForm"}
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
@@ -222,6 +224,8 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = env.choice("FUSION_EMAIL_VERIFICATION", "none", ("none", "optional", "mandatory"))
 ACCOUNT_MAX_EMAIL_ADDRESSES = 3
+# Beside the limits that django-allauth brings: looking at an invitation, and sending some.
+ACCOUNT_RATE_LIMITS = {"invitation": "30/m/ip", "invite": "60/h/user"}
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "[Fusion] "
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # nobody gets mail because a stranger typed their address here

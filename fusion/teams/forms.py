@@ -13,12 +13,16 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from fusion.models import User
+from fusion.teams.invited import kept_invitation
 from fusion.teams.proof import is_at_home, is_setup_code
 from fusion.teams.services import SignupClosed, is_first_account
 
 
 class SignupForm(AllauthSignupForm):
-    """E-mail address, name and password; for the first account from elsewhere also the setup code."""
+    """E-mail address, name and password; for the first account from elsewhere also the setup code.
+
+    Who comes with an invitation for an address signs up with that one.
+    """
 
     name = forms.CharField(
         label="Your name",
@@ -40,6 +44,10 @@ class SignupForm(AllauthSignupForm):
         super().__init__(*args, **kwargs)
         self.at_home = is_at_home(context.request)
         self.makes_first = is_first_account()
+        self.invitation = kept_invitation(context.request)
+        if self.invitation is not None and self.invitation.email:
+            self.fields["email"].initial = self.invitation.email
+            self.fields["email"].help_text = "The invitation is for this address."
         if self.at_home or not self.makes_first:
             del self.fields["setup_code"]
 
@@ -53,6 +61,13 @@ class SignupForm(AllauthSignupForm):
         if not is_setup_code(code):
             raise forms.ValidationError("This is not the setup code of this installation.", code="wrong_setup_code")
         return code
+
+    def clean_email(self) -> str:
+        email: str = super().clean_email()
+        invited = self.invitation.email if self.invitation is not None else ""
+        if invited and email.lower() != invited.lower():
+            raise forms.ValidationError(f"The invitation is for {invited}. Sign up with that address.", code="invited")
+        return email
 
     def try_save(self, request: HttpRequest) -> tuple[User | None, HttpResponse | None]:
         """The new person, or the page that says why there is none."""

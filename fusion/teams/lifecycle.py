@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from django.db import transaction
+from dataclasses import dataclass
 
-from fusion.errors import InvalidInput
+from django.db import transaction
+from django.utils import timezone
+
+from fusion.errors import InvalidInput, TeamConflict
 from fusion.models import Membership, Team, User
 from fusion.models.team import Role
 from fusion.teams.audit import record_action
+from fusion.teams.doorbell import tell_rights_changed
 from fusion.teams.rights import Action, require
+from fusion.teams.selectors import members_of
 from fusion.teams.slugs import free_slug
 
 TEAM_NAME_CHARS = 60
@@ -67,3 +72,63 @@ def clean_name(name: str) -> str:
     if not name.isprintable():
         raise InvalidInput("The name holds characters that cannot be shown. Type it anew.", field="name")
     return name
+
+
+# --- the end of a team -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TeamContents:
+    """What is in a team, to be said before it is deleted. `others`: its members but the one who asks."""
+
+    runs: int
+    in_flight: int
+    pools: int
+    connections: int
+    invitations: int
+    others: int
+
+
+def contents_of(team: Team, person: User) -> TeamContents:
+    """Counts of everything that nobody will reach any more."""
+    return TeamContents(
+        runs=team.runs.filter(deleted_at=None).count(),
+        in_flight=team.runs.in_flight().count(),
+        pools=team.pools.filter(deleted_at=None).count(),
+        connections=team.connections.live().count(),
+        invitations=team.invitations.open().count(),
+        others=members_of(team).exclude(user=person).count(),
+    )
+
+
+@transaction.atomic
+def delete_team(*, person: User, team: Team, typed_name: str) -> None:
+    """Take a team away from everybody, and erase its keys; its rows stay, because money and the audit log name them.
+
+    Raises NotAllowed, InvalidInput unless its name was typed, TeamConflict while runs are under way.
+    """
+    team = Team.objects.select_for_update().get(pk=team.pk)
+    require(person, team, Action.DELETE_TEAM)
+    if " ".join(typed_name.split()) != team.name:
+        raise InvalidInput(f"Type the team's name, “{team.name}”, to say that you mean it.", field="name")
+    close_team(person=person, team=team)
+
+
+def close_team(*, person: User, team: Team) -> None:
+    """The deed itself, in the caller's transaction. Raises TeamConflict while runs are under way."""
+    in_flight = team.runs.in_flight().count()
+    if in_flight:
+        runs = "1 run is" if in_flight == 1 else f"{in_flight} runs are"
+        raise TeamConflict(f"{runs} under way in “{team.name}”. Wait until they have ended, or stop them first.")
+    now = timezone.now()
+    people = list(Membership.objects.filter(team=team, left_at=None).values_list("user_id", flat=True))
+    Team.objects.filter(pk=team.pk).update(deleted_at=now, slug=f"deleted-{team.public_id.hex}")
+    User.objects.filter(current_team=team).update(current_team=None)
+    team.invitations.filter(accepted_at=None, revoked_at=None).update(revoked_at=now)
+    team.connections.filter(deleted_at=None).update(deleted_at=now, is_enabled=False, changed_at=now)
+    team.connections.update(secret_sealed="", last4="")
+    for pk in people:
+        tell_rights_changed(pk)
+    record_action(
+        "team.delete", actor=person, team=team, target=team_ref(team), target_name=team.name, before={"slug": team.slug}
+    )

@@ -6,8 +6,9 @@ from django.conf import settings
 from django.db import transaction
 
 from fusion.errors import NotAllowed
-from fusion.models import Membership, Team, User
+from fusion.models import Invitation, Membership, Team, User
 from fusion.models.team import Role
+from fusion.teams.invitations import InvitationClosed, accept_invitation
 from fusion.teams.selectors import memberships_of
 from fusion.teams.slugs import free_slug
 
@@ -30,8 +31,10 @@ def is_signup_open() -> bool:
 
 
 @transaction.atomic
-def register_person(user: User, *, may_be_first: bool) -> User:
-    """Save a new person with a team of their own. Raises SignupClosed, leaving nothing behind.
+def register_person(user: User, *, may_be_first: bool, invitation: Invitation | None = None) -> User:
+    """Save a new person with a team of their own, and let them into the team that invited them.
+
+    Raises SignupClosed, leaving nothing behind; also when somebody else used the invitation meanwhile.
 
     The first person becomes the site's administrator; `may_be_first` says that they proved to be at home here. Whether
     somebody is the first is decided inside the transaction, which holds the right to write from its beginning: of two
@@ -41,11 +44,20 @@ def register_person(user: User, *, may_be_first: bool) -> User:
         if not may_be_first:
             raise SignupClosed("The first account needs the setup code that the server printed when it started.")
         user.is_staff = user.is_superuser = True
-    elif settings.FUSION_SIGNUP != "open":
+    elif settings.FUSION_SIGNUP != "open" and invitation is None:
         raise SignupClosed("Sign-up is closed: somebody has made the first account.")
     user.save()
     create_personal_team(user)
+    if invitation is not None:
+        _let_in(user, invitation)
     return user
+
+
+def _let_in(user: User, invitation: Invitation) -> None:
+    try:
+        accept_invitation(person=user, invitation=invitation, token_hash=invitation.token_hash)
+    except (InvitationClosed, NotAllowed) as exc:
+        raise SignupClosed(exc.message) from exc
 
 
 @transaction.atomic

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -12,7 +10,6 @@ import pytest
 from allauth.account.models import EmailAddress
 from django.core import mail
 from django.core.mail import EmailMessage
-from django.db import connections
 from django.test import Client
 from django.urls import reverse
 
@@ -21,6 +18,7 @@ from fusion.models.team import Role
 from fusion.teams.proof import FORWARDING_HEADERS
 from fusion.teams.services import SignupClosed, create_personal_team, register_person
 from tests.factories import make_user
+from tests.teams.together import at_once
 
 AT_HOME: dict[str, Any] = {"HTTP_HOST": "127.0.0.1:8000", "REMOTE_ADDR": "127.0.0.1"}
 ELSEWHERE: dict[str, Any] = {"HTTP_HOST": "testserver", "REMOTE_ADDR": "198.51.100.7"}
@@ -148,24 +146,6 @@ def _register(number: int) -> str:
     except SignupClosed:
         return "closed"
     return "joined"
-
-
-def at_once(jobs: list[Callable[[], str]]) -> list[str]:
-    """What each job gave, all started at the same moment in threads with connections of their own."""
-    gate = threading.Barrier(len(jobs))
-    outcomes: list[str] = []
-
-    def work(job: Callable[[], str]) -> None:
-        gate.wait()
-        outcomes.append(job())
-        connections.close_all()
-
-    threads = [threading.Thread(target=work, args=(job,)) for job in jobs]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return outcomes
 
 
 # --- teams -----------------------------------------------------------------------------------------
