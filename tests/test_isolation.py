@@ -35,6 +35,7 @@ from django.utils import timezone
 from fusion.models import Answer, Invitation, Membership, Pool, Run, Team, User
 from fusion.models.team import Role
 from fusion.runs.database import close_database_threads
+from fusion.teams.invitations import hash_of
 from fusion.web.routing import websocket_urlpatterns
 from tests.factories import make_pool, make_run, make_user, team_of
 
@@ -69,6 +70,27 @@ team-switch                    POST    302     404     302     302     302     3
 team-create                    GET     302     200     200     200     200     200     200     200
 team-create                    POST    302     302     302     302     302     302     302     302
 team-members                   GET     302     404     200     200     200     200     200     404
+team-member-role               POST    302     404     403     403     403     302     302     404
+team-member-remove             GET     302     404     403     403     403     200     200     404
+team-member-remove             POST    302     404     403     403     403     302     302     404
+team-leave                     GET     302     404     200     200     200     200     200     404
+team-leave                     POST    302     404     302     302     302     302     409     404
+team-hand-over                 GET     302     404     403     403     403     403     200     404
+team-hand-over                 POST    302     404     403     403     403     403     302     404
+team-invitations               GET     302     404     403     403     403     200     200     404
+team-invitations               POST    302     404     403     403     403     200     200     404
+team-invitation-resend         POST    302     404     403     403     403     200     200     404
+team-invitation-revoke         POST    302     404     403     403     403     302     302     404
+team-audit                     GET     302     404     403     403     403     200     200     404
+team-settings                  GET     302     404     403     403     403     200     200     404
+team-settings                  POST    302     404     403     403     403     302     302     404
+team-delete                    GET     302     404     403     403     403     403     200     404
+team-delete                    POST    302     404     403     403     403     403     302     404
+team-stop-runs                 POST    302     404     403     403     403     403     302     404
+invitation                     GET     200     200     200     200     200     200     200     200
+invitation                     POST    302     302     409     409     409     409     409     302
+account-delete                 GET     302     200     200     200     200     200     200     200
+account-delete                 POST    302     302     302     302     302     302     422     422
 theme-set                      POST    302     302     302     302     302     302     302     302
 
 account_login                  GET     200     302     302     302     302     302     302     302
@@ -115,6 +137,7 @@ admin:autocomplete             POST    302     302     302     302     302     3
 admin:*_changelist             *       302     302     302     302     302     302     302     200/302/403
 admin:*                        *       302     302     302     302     302     302     302     200/302/403/404
 """
+INVITED = "the-secret-of-an-invitation"
 SOCKETS = {
     # route: the code that a socket is closed with, for each of WHO; 0 stays open
     "ws/r/<uuid:public_id>": (4401, 4404, 0, 0, 0, 0, 0, 4404),
@@ -185,6 +208,7 @@ class World:
             "public_id": self._public_id(route.name),
             "letter": "A",
             "extension": "md",
+            "token": INVITED,
             "key": "no-such-key",
             "uidb36": "1",
             "app_label": "fusion",
@@ -240,7 +264,7 @@ def make_world() -> World:
     now = Answer.objects.get(run=run, letter="A")
     Answer.objects.create(run=run, letter="A", ref=now.ref, endpoint=now.endpoint, attempt=2, is_current=False)
     invitation = Invitation.objects.create(
-        team=team, invited_by=owner, token_hash="0" * 64, expires_at=timezone.now() + timedelta(days=1)
+        team=team, invited_by=owner, token_hash=hash_of(INVITED), expires_at=timezone.now() + timedelta(days=1)
     )
     return World(
         sessions={who: session_of(person) for who, person in people.items()},
@@ -276,11 +300,17 @@ def status_for(world: World, who: str, route: Route, method: str, **instead: obj
 
 def body_of(world: World, route: Route) -> dict[str, str]:
     """What is posted: enough for a few to be done; for the others the rights come before what is missing."""
-    bodies = {
+    bodies: dict[str, dict[str, str]] = {
         "run-act": {"do": "retry", "letter": "A"},
         "run-create": {"pool": str(world.pool.public_id), "prompt": "Why is the sky blue?"},
         "team-create": {"name": "Another team"},
         "team-switch": {"team": str(world.team.public_id)},
+        "team-member-role": {"role": Role.VIEWER},
+        "team-hand-over": {"member": str(world.colleague.public_id)},
+        "team-invitations": {"email": "", "role": Role.MEMBER},
+        "team-settings": {"name": "Another name"},
+        "team-delete": {"name": world.team.name},
+        "account-delete": {"password": "secret-pass-1"},
         "theme-set": {"theme": "dark"},
     }
     return bodies.get(route.name, {})

@@ -14,14 +14,14 @@ from fusion.engine.prompts import PROMPTS_VERSION
 from fusion.engine.types import AnswerState
 from fusion.errors import InvalidInput, RunStateConflict
 from fusion.live.runs import LIVE
-from fusion.models import Answer, Pool, PoolVersion, Run, RunCommand, RunExecution, User
+from fusion.models import Answer, Pool, PoolVersion, Run, RunCommand, RunExecution, Team, User
 from fusion.models.pool import Mode
 from fusion.runs.briefs import Brief, brief_of, check_in_flight, mode_of, queue_execution
 from fusion.runs.dispatch import deliver_command, dispatch_run
 from fusion.runs.ending import end_queued, pending_of
 from fusion.runs.plan import KEPT_WHEN_RESUMED, check_usable, endpoint_facts, run_seed, todo_of
 from fusion.runs.selectors import run_with_rows
-from fusion.teams.rights import require_run_deleter, require_runner
+from fusion.teams.rights import Action, require, require_run_deleter, require_runner
 
 RESUMABLE = frozenset(
     {
@@ -199,6 +199,14 @@ def _known_letter(run: Run, letter: str) -> str:
     if len(letter) != 1 or not run.answers.filter(letter=letter).exists():
         raise InvalidInput(f"This run has no answer “{letter[:8]}”.")
     return letter
+
+
+def stop_team_runs(*, team: Team, person: User) -> None:
+    """Stop whatever is under way in a team, private runs too: for an owner who is about to delete it."""
+    require(person, team, Action.DELETE_TEAM)
+    for run in Run.objects.filter(team=team).in_flight():
+        with contextlib.suppress(RunStateConflict):  # it has just ended by itself
+            stop_run(run=run, person=person)
 
 
 # --- another execution ------------------------------------------------------------------------------

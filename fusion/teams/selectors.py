@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db.models import QuerySet
 
-from fusion.models import Membership, Team, User
+from fusion.models import AuditEvent, Invitation, Membership, Team, User
 
 
 def memberships_of(user: User) -> QuerySet[Membership]:
@@ -40,3 +40,22 @@ def members_of(team: Team) -> QuerySet[Membership]:
     """Who is in a team, with the person, by name."""
     here = Membership.objects.filter(team=team, left_at=None).exclude(user__is_system=True)
     return here.select_related("user").order_by("user__name", "user__email")
+
+
+def former_members_of(team: Team) -> QuerySet[Membership]:
+    """Who was in a team and has left, the latest first; what they did is still under their names."""
+    gone = Membership.objects.filter(team=team).exclude(left_at=None).select_related("user")
+    return gone.order_by("-left_at", "-pk")
+
+
+def invitations_of(team: Team) -> QuerySet[Invitation]:
+    """A team's invitations, newest first, with who invited and who came."""
+    return Invitation.objects.filter(team=team).select_related("invited_by", "accepted_by", "team")
+
+
+def audit_of(team: Team, *, actor: User | None = None, action: str = "") -> QuerySet[AuditEvent]:
+    """What was done in a team, newest first; by one person or of one kind, if asked for."""
+    events = AuditEvent.objects.filter(team=team).select_related("actor")
+    if actor is not None:
+        events = events.filter(actor=actor)
+    return events.filter(action=action) if action else events

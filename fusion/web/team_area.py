@@ -25,7 +25,12 @@ class Tab:
         return url_name == self.url_name or (bool(self.prefix) and url_name.startswith(self.prefix))
 
 
-TABS = (Tab("team-members", "Members", Action.READ, prefix="team-member"),)
+TABS = (
+    Tab("team-members", "Members", Action.READ, prefix="team-member"),
+    Tab("team-invitations", "Invitations", Action.INVITE, prefix="team-invitation"),
+    Tab("team-audit", "Audit log", Action.READ_AUDIT),
+    Tab("team-settings", "Settings", Action.RENAME_TEAM),
+)
 
 
 def tabs_for(role: Role | str | None) -> list[Tab]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from django.urls import path
 
-from fusion.web.views import ask, exports, finals, history, pools, runs, theme
-from fusion.web.views.teams import members, switching
+from fusion.web.views import account, ask, exports, finals, history, pools, runs, theme
+from fusion.web.views.teams import audit, invitations, members, switching
+from fusion.web.views.teams import settings as team_pages
 
 urlpatterns = [
     path("", ask.ask, name="ask"),
@@ -30,5 +31,26 @@ urlpatterns = [
     path("team/switch", switching.team_switch, name="team-switch"),
     path("team/new", switching.team_create, name="team-create"),
     path("team/<uuid:team_id>/members", members.team_members, name="team-members"),
+    path("team/<uuid:team_id>/members/<uuid:public_id>/role", members.team_member_role, name="team-member-role"),
+    path("team/<uuid:team_id>/members/<uuid:public_id>/remove", members.team_member_remove, name="team-member-remove"),
+    path("team/<uuid:team_id>/leave", members.team_leave, name="team-leave"),
+    path("team/<uuid:team_id>/hand-over", members.team_hand_over, name="team-hand-over"),
+    path("team/<uuid:team_id>/invitations", invitations.team_invitations, name="team-invitations"),
+    path(
+        "team/<uuid:team_id>/invitations/<uuid:public_id>/resend",
+        invitations.team_invitation_resend,
+        name="team-invitation-resend",
+    ),
+    path(
+        "team/<uuid:team_id>/invitations/<uuid:public_id>/revoke",
+        invitations.team_invitation_revoke,
+        name="team-invitation-revoke",
+    ),
+    path("team/<uuid:team_id>/audit", audit.team_audit, name="team-audit"),
+    path("team/<uuid:team_id>/settings", team_pages.team_settings, name="team-settings"),
+    path("team/<uuid:team_id>/delete", team_pages.team_delete, name="team-delete"),
+    path("team/<uuid:team_id>/stop-runs", team_pages.team_stop_runs, name="team-stop-runs"),
+    path("invitations/<str:token>", invitations.invitation, name="invitation"),
+    path("account/delete", account.account_delete, name="account-delete"),
     path("theme", theme.theme_set, name="theme-set"),
 ]
