@@ -52,7 +52,7 @@ def team_member_role(request: HttpRequest, team_id: UUID, public_id: UUID) -> Ht
         change_role(person=person_of(request), membership=member, role=role)
     except FusionError as failure:
         return refusal(request, failure.message, status=status_of(failure))
-    messages.success(request, f"{member.user.get_short_name()} is now {Role(role).label.lower()}.")
+    messages.success(request, f"The role of {member.user.get_short_name()} is now: {Role(role).label.lower()}.")
     return redirect("team-members", team.public_id)
 
 
