@@ -46,7 +46,7 @@
   }
 })();
 // A replaced head does not know that its column is expanded.
-document.addEventListener("fusion:frame", () => {
+document.addEventListener("fusion:shown", () => {
   for (const button of document.querySelectorAll("[data-expand]")) {
     const on = document.getElementById(button.dataset.expand).classList.contains("is-expanded");
     if (on) button.setAttribute("aria-pressed", "true");

@@ -5,6 +5,7 @@
   const following = new Map(); // scroller -> boolean
   const place = new Map(); // scroller -> where we, or the reader, left it
   const buttons = new Map(); // scroller -> its "Latest"
+  const heights = new Map(); // scroller -> the height of its text when we last looked
   const gap = (box) => box.scrollHeight - box.clientHeight - box.scrollTop;
   const running = () => document.getElementById("live-seq") !== null;
 
@@ -52,9 +53,12 @@
   document.addEventListener("fusion:frame", (event) => {
     const selection = getSelection();
     const held = selection.isCollapsed ? null : selection.anchorNode;
-    for (const [box, follows] of following) {
-      if (follows && event.detail.running && !box.contains(held)) toEnd(box); else place.set(box, box.scrollTop);
+    const isRunning = event.detail.running;
+    const grown = [...following.keys()].filter((box) => heights.get(box) !== box.scrollHeight || !isRunning);
+    for (const box of grown) {
+      heights.set(box, box.scrollHeight);
+      if (following.get(box) && isRunning && !box.contains(held)) toEnd(box); else place.set(box, box.scrollTop);
     }
-    for (const box of following.keys()) refresh(box);
+    for (const box of grown) refresh(box);
   });
 })();

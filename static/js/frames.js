@@ -14,7 +14,7 @@
   let waiting = []; // frames, as they came
   let begun = []; // steps of those that are being put in: the fragments of one column, in their order
   let mark = null, isWhole = true;
-  let asked = 0, starved = 0, steppedAt = 0, restsUntil = 0;
+  let asked = 0, starved = 0, resting = 0, steppedAt = 0, restsUntil = 0;
   let costs = []; // what a step took, the last few times: the least of them is the machine's speed, the rest its other work
 
   // --- one fragment ---------------------------------------------------------------------------------------------------
@@ -88,7 +88,8 @@
   function catchUp() {
     cancelAnimationFrame(asked);
     clearTimeout(starved);
-    asked = 0;
+    clearTimeout(resting);
+    asked = resting = steppedAt = 0;
     finish();
     if (waiting.length && !isPaused()) { begin(); finish(); }
   }
@@ -97,10 +98,19 @@
   function schedule() {
     if (isPaused() || (!hasBegun() && !waiting.length)) return;
     if (document.hidden) { catchUp(); return; }
-    if (asked) return;
+    if (asked || resting) return;
+    const rest = restsUntil - performance.now();
+    if (rest > FRAME_MS) { resting = setTimeout(wake, rest - FRAME_MS); return; }
+    ask();
+  }
+  function ask() {
     asked = requestAnimationFrame(draw);
-    clearTimeout(starved);
     starved = setTimeout(catchUp, STARVED_MS); // where no frames are drawn though the page is not hidden
+  }
+  function wake() {
+    clearTimeout(resting);
+    resting = 0;
+    schedule();
   }
   function draw(at) {
     asked = 0;
@@ -109,12 +119,15 @@
     if (late > 0) restsUntil = at + Math.min(LONGEST_REST_MS, late * RESTS);
     steppedAt = 0;
     if (at >= restsUntil && !isPaused() && (hasBegun() || waiting.length)) step(at);
-    schedule();
+    if (steppedAt) ask(); else schedule();
   }
   function step(at) {
-    const began = performance.now();
-    if (!hasBegun()) begin();
-    const steps = Math.max(1, Math.min(begun.length, Math.floor(BUDGET_MS / Math.min(...costs, BUDGET_MS))));
+    const room = Math.max(1, Math.floor(BUDGET_MS / Math.min(...costs, BUDGET_MS)));
+    if (!hasBegun()) {
+      begin();
+      if (room === 1) return; // reading what came is enough for one drawn frame
+    }
+    const began = performance.now(), steps = Math.max(1, Math.min(begun.length, room));
     show(steps);
     costs = [(performance.now() - began) / steps, ...costs.slice(0, LOOKS - 1)];
     steppedAt = at;
@@ -138,7 +151,7 @@
   function resume() {
     root.removeAttribute("data-paused");
     restsUntil = 0;
-    schedule();
+    wake();
     settle();
   }
   button.addEventListener("click", () => {
