@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, Route, WebSocketRoute
 
-from tests.web.browsing import Site, shown, streaming, until
+from tests.web.browsing import Site, shown, until
 from tests.web.run_events import TEXTS, whole_run
 from tests.web.test_screen import Show, inner
 
@@ -26,6 +26,16 @@ SLOW = """() => {
     window.__seen.since += 1;
   });
   document.addEventListener("fusion:shown", () => { window.__seen.shown += 1; window.__seen.since = 0; });
+}"""
+# When the first column of several is in: `act`, and what was so before and after it.
+MIDWAY = """(act) => {
+  const look = () => [window.__seen.since, document.getElementById("live-seq").dataset.seq];
+  document.addEventListener("fusion:after-frame", () => setTimeout(() => {
+    const before = look();
+    if (act === "pause") document.querySelector("[data-pause]").click();
+    else document.dispatchEvent(new CustomEvent(act));
+    window.__midway = [...before, ...look()];
+  }), { once: true });
 }"""
 SEQ = "document.getElementById('live-seq')?.dataset.seq"
 
@@ -111,17 +121,12 @@ def test_whoever_connects_anew_while_columns_go_in_gets_nothing_twice(site: Site
     first, last, frames = played()
     stage = Stage(site, address, first)
     stage.page.evaluate(SLOW)
+    stage.page.evaluate(MIDWAY, "fusion:restart")
     stage.send(frames[:40])
-    until(stage.page, "window.__seen.since > 0 && window.__seen.since < 3")
-    before = stage.page.evaluate(
-        f"""() => {{
-          const before = [window.__seen.since, {SEQ}];
-          document.dispatchEvent(new CustomEvent("fusion:restart"));
-          return [...before, {SEQ}];
-        }}"""
-    )
-    assert before[0] > 0 and before[2] != before[1], "nothing had begun, so nothing was finished"
-    missing = last.screen.frames_after(before[2])
+    until(stage.page, "window.__midway !== undefined")
+    begun, before, left, token = stage.page.evaluate("window.__midway")
+    assert begun > 0 and left == 0 and token != before, "nothing had begun, or it was not finished"
+    missing = last.screen.frames_after(token)
     assert missing is not None and len(missing) < len(frames)
     stage.send(missing)
     stage.until_over()
@@ -133,9 +138,11 @@ def test_a_page_that_is_paused_while_columns_go_in_stands_still_and_catches_up(s
     first, last, frames = played()
     stage = Stage(site, address, first)
     stage.page.evaluate(SLOW)
+    stage.page.evaluate(MIDWAY, "pause")
     stage.send(frames[:30])
-    streaming(stage.page, at_least=1)
-    stage.page.click("[data-pause]")
+    until(stage.page, "window.__midway !== undefined")
+    begun, _, left, _ = stage.page.evaluate("window.__midway")
+    assert begun > 0 and left == 0, "the columns are not those of one moment"
     stands, mark = stage.page.inner_html("#run-answers"), stage.page.evaluate(SEQ)
     stage.send(frames[30:])
     stage.page.wait_for_timeout(500)
