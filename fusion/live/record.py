@@ -304,12 +304,22 @@ def _reasoning_grew(record: RunRecord, event: ev.ReasoningGrew, _: int) -> None:
         answer.state = AnswerState.THINKING
 
 
+def _grow(part: AnswerRecord | SittingRecord | FinalRecord, piece: str) -> None:
+    """Add a piece to a text, at the cost of the piece alone.
+
+    `part.text += piece` would copy the whole text for each; one that only a local name holds is extended in place.
+    """
+    text, part.text = part.text, ""
+    text += piece
+    part.text = text
+
+
 def _answer_grew(record: RunRecord, event: ev.AnswerGrew, at_ms: int) -> None:
     answer = record.answers[event.letter]
     if answer.first_text_at_ms is None:
         answer.first_text_at_ms = at_ms
     answer.state, answer.silent = AnswerState.STREAMING, None
-    answer.text += event.text
+    _grow(answer, event.text)
 
 
 def _answer_ended(record: RunRecord, event: ev.AnswerEnded, _: int) -> None:
@@ -356,7 +366,7 @@ def _judge_started(record: RunRecord, event: ev.JudgeStarted, at_ms: int) -> Non
 
 
 def _judge_grew(record: RunRecord, event: ev.JudgeGrew, _: int) -> None:
-    _sitting(record, ruling=record.ruling.endpoint is not None).text += event.text
+    _grow(_sitting(record, ruling=record.ruling.endpoint is not None), event.text)
 
 
 def _judge_failed(record: RunRecord, event: ev.JudgeFailed, _: int) -> None:
@@ -385,7 +395,7 @@ def _final_started(record: RunRecord, event: ev.FinalStarted, at_ms: int) -> Non
 
 
 def _final_grew(record: RunRecord, event: ev.FinalGrew, _: int) -> None:
-    record.final.text += event.text
+    _grow(record.final, event.text)
 
 
 def _final_ended(record: RunRecord, event: ev.FinalEnded, at_ms: int) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -184,3 +186,15 @@ def test_an_answer_asked_anew_is_another_attempt_and_one_that_is_retried_is_not(
     apply(run, ev.AnswerEnded(Answer("A", AnswerState.STOPPED, "half")), at_ms=2)
     apply(run, ev.AnswerAsked("A"), at_ms=3)
     assert (run.answers["A"].attempt, run.answers["A"].text) == (2, "")
+
+
+@pytest.mark.parametrize("piece", [ev.JudgeGrew("x"), ev.AnswerGrew("A", "x"), ev.FinalGrew("x")])
+def test_a_piece_costs_the_same_however_long_the_text_already_is(
+    piece: ev.JudgeGrew | ev.AnswerGrew | ev.FinalGrew,
+) -> None:
+    grown = record()
+    apply(grown, replace(piece, text="x" * 8_000_000), at_ms=1)
+    began = time.process_time()
+    for _ in range(1_000):
+        apply(grown, piece, at_ms=2)
+    assert time.process_time() - began < 0.5, "each piece copies the text: that takes seconds"
