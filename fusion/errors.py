@@ -17,6 +17,7 @@ FusionError                     code + a sentence that says what happened and wh
     ├── ProviderBillingRefused  402: no credit left
     ├── ProviderModelUnknown    404: the model does not exist there
     ├── ProviderContextTooLong  the prompt does not fit the model
+    ├── ProviderImagesRefused   the model takes no images
     ├── ProviderBadRequest      any other 4xx
     ├── ProviderRefused         a content filter said no
     ├── ProviderStreamCut       the stream ended without its end mark
@@ -152,6 +153,10 @@ class ProviderModelUnknown(ProviderError):
 
 class ProviderContextTooLong(ProviderError):
     code = "provider_context_too_long"
+
+
+class ProviderImagesRefused(ProviderError):
+    code = "provider_images_refused"
 
 
 class ProviderBadRequest(ProviderError):

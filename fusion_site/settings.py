@@ -160,6 +160,15 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = DATA_DIR / "static"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "images": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {
+            "location": DATA_DIR / "uploads" / "images",
+            "base_url": None,  # no address leads there: a view asks who may see what
+            "file_permissions_mode": 0o600,
+            "directory_permissions_mode": 0o700,
+        },
+    },
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 WHITENOISE_KEEP_ONLY_HASHED_FILES = True
@@ -201,6 +210,14 @@ CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}
 # that is too long has to come back with its text, and Django's own answer to a larger body would lose it.
 FUSION_PROMPT_MAX_CHARS = env.number("FUSION_PROMPT_MAX_CHARS", 200_000, minimum=1_000, maximum=2_000_000)
 DATA_UPLOAD_MAX_MEMORY_SIZE = max(32 * 1024 * 1024, 24 * FUSION_PROMPT_MAX_CHARS)  # bytes
+
+# --- images of questions ---------------------------------------------------------------------------
+
+FUSION_IMAGES_PER_PROMPT = env.number("FUSION_IMAGES_PER_PROMPT", 6, maximum=20)
+FUSION_IMAGE_MAX_BYTES = 1_000_000 * env.number("FUSION_IMAGE_MAX_MB", 10, minimum=1, maximum=50)
+# A form without JavaScript brings its images along. More files than a person chooses must not lose the question.
+FUSION_UPLOAD_MAX_BYTES = DATA_UPLOAD_MAX_MEMORY_SIZE + FUSION_IMAGES_PER_PROMPT * FUSION_IMAGE_MAX_BYTES
+DATA_UPLOAD_MAX_NUMBER_FILES = 1_000
 
 # --- accounts --------------------------------------------------------------------------------------
 

@@ -19,12 +19,13 @@ os.environ["FUSION_ENV_FILE"] = os.devnull
 os.environ["FUSION_DATA_DIR"] = _data_dir
 
 from fusion_site.settings import *  # noqa: E402, F403
-from fusion_site.settings import ALLOWED_HOSTS, DATABASES  # noqa: E402
+from fusion_site.settings import ALLOWED_HOSTS, DATABASES, STORAGES  # noqa: E402
 
 ALLOWED_HOSTS = [*ALLOWED_HOSTS, "testserver"]
 DATABASES["default"]["TEST"] = {"NAME": os.path.join(_data_dir, "test.sqlite3")}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # tests sign in often
 STORAGES = {
+    "images": STORAGES["images"],
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }

@@ -89,6 +89,7 @@ class Stats:
     closed_early: int = 0
     last_close: float = 0.0
     asked: Counter[str] = field(default_factory=Counter)
+    images: Counter[str] = field(default_factory=Counter)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -148,7 +149,12 @@ class Upstream:
             return
         asked = json.loads(body)
         behaviour = Behaviour.of(asked["model"])
+        images = _take_images(asked)
         self.stats.asked[asked["model"]] += 1
+        self.stats.images[asked["model"]] += len(images)
+        if images and "blind" in behaviour.words:
+            _send_json(writer, 404, {"error": {"message": "No endpoints found that support image input", "code": 404}})
+            return
         if (fault := fault_of(asked["model"])) is not None:
             await self._until_hung_up(fault(writer), reader)
         elif behaviour.status != 200:
@@ -182,6 +188,16 @@ class Upstream:
             writing.cancel()
             hung_up.cancel()
             await asyncio.gather(writing, hung_up, return_exceptions=True)
+
+
+def _take_images(asked: dict[str, Any]) -> list[str]:
+    """Leave the text of each message alone, and give the addresses of the images that came with it."""
+    found = []
+    for message in asked["messages"]:
+        if isinstance(message["content"], list):
+            found += [part["image_url"]["url"] for part in message["content"] if part["type"] == "image_url"]
+            message["content"] = "".join(part["text"] for part in message["content"] if part["type"] == "text")
+    return found
 
 
 async def _read_request(reader: asyncio.StreamReader) -> tuple[str, str, bytes] | None:

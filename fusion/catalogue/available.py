@@ -118,6 +118,7 @@ class TeamModels:
             context_tokens=known.context_tokens,
             family=known.family,
             simulated=known.simulated,
+            sees=known.sees,
         )
 
     def _entries(self, source: Source) -> Mapping[str, CatalogueEntry]:

@@ -40,6 +40,11 @@ class CatalogueEntry:
     vanished_at: datetime | None = None
     entry_id: str = ""
 
+    @property
+    def sees(self) -> bool | None:
+        """Whether it takes images; None when nobody says what it takes."""
+        return "image" in self.input_modalities if self.input_modalities else None
+
     def facts(self) -> EndpointFacts:
         words = self.problem.words if self.problem is not None else ""
         return EndpointFacts(self.ref, self.model_id, self.name, self.provider, self.simulated, words, self.payer)

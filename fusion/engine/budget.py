@@ -14,6 +14,10 @@ from fusion.engine.clean import split_code
 from fusion.engine.types import Trim
 
 CHARS_PER_TOKEN = 3  # of mixed prose and code in current vocabularies; an estimate that rather counts too many
+# Providers count by size and differ. Anthropic scales an image to about 1.15 megapixels and counts width x height / 750
+# tokens, which is some 1,600 (its documentation, "Vision: evaluate image size"); OpenAI's tiles come to less for what
+# we send (its documentation, "Images and vision: calculating costs"). Rather too many than too few.
+IMAGE_TOKENS = 1_600
 ASSUMED_CONTEXTS = (32_768, 131_072, 1_048_576)  # for a model that does not say; the smallest that gives fair shares
 SAFETY_SHARE = 0.05
 MIN_SHARE_TOKENS = 400  # less than this of an answer is too little to judge it by

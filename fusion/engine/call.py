@@ -13,14 +13,14 @@ import math
 import traceback
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import StringIO
 from typing import Literal
 from uuid import uuid4
 
-from fusion.engine.budget import CHARS_PER_TOKEN
+from fusion.engine.budget import CHARS_PER_TOKEN, IMAGE_TOKENS
 from fusion.engine.controls import Controls
-from fusion.engine.events import CallEnded, CallStarted, Emit
+from fusion.engine.events import CallEnded, CallStarted, Emit, ImagesRefused
 from fusion.engine.types import (
     Chunk,
     CompletionRequest,
@@ -30,10 +30,11 @@ from fusion.engine.types import (
     FinishReason,
     ReasoningDelta,
     Role,
+    Sight,
     TextDelta,
     Usage,
 )
-from fusion.errors import ProviderError, ProviderRefused, ProviderStreamCut, ProviderTimeout
+from fusion.errors import ProviderError, ProviderImagesRefused, ProviderRefused, ProviderStreamCut, ProviderTimeout
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +52,8 @@ class CallResult:
     `status`: `ok` came to its end mark (`finish` says which, also LENGTH); `truncated` was cut by connection or time
     after visible text; `stopped` by a person; `failed` gave no visible text. `failure` is None only for `ok` and
     `stopped`. `ttft_ms`: to the first token, text or reasoning. `retryable`: nothing came yet and asking the same again
-    may work, at the earliest after `retry_after_s` if the provider named a time.
+    may work, at the earliest after `retry_after_s` if the provider named a time. `requests`: 2 when the images were
+    refused and it was asked once more without them. `sight`: how the images went with the last of them.
     """
 
     status: CallStatus
@@ -66,18 +68,30 @@ class CallResult:
     retry_after_s: float | None = None
     upstream_model: str | None = None
     upstream_id: str | None = None
+    requests: int = 1
+    sight: Sight | None = None
 
 
 class Caller:
     """Makes the upstream calls of one run and emits CallStarted and CallEnded for each of them.
 
-    `deadline` (loop time) is the run's own: no call outlives it.
+    `deadline` (loop time) is the run's own: no call outlives it. It also knows who takes images: by what the endpoint
+    says, and by what a provider refused earlier in this run.
     """
 
     def __init__(self, *, emit: Emit, controls: Controls, deadline: float | None = None) -> None:
         self.deadline = math.inf if deadline is None else deadline
         self._emit = emit
         self._controls = controls
+        self._refused_images: set[str] = set()
+
+    def sight(self, endpoint: Endpoint, *, images: bool) -> Sight | None:
+        """How images go, or would go, to this endpoint; None without any."""
+        if not images:
+            return None
+        if endpoint.sees is False:
+            return Sight.TOLD
+        return Sight.REFUSED if endpoint.ref in self._refused_images else Sight.SEEN
 
     async def call(
         self,
@@ -94,8 +108,46 @@ class Caller:
         """Send one request and read its whole reply; `deadline` is loop time, `request.timeout_s` counts from now.
 
         Never raises a ProviderError. One that is stopped or out of time before it starts is neither sent nor reported.
-        `on_text` and `on_reasoning` get each piece as it comes; what they raise comes out unchanged.
+        `on_text` and `on_reasoning` get each piece as it comes; what they raise comes out unchanged. Images go to who
+        may be able to see; when they are refused, the same is asked once more as `request.unseen` says it.
         """
+        sight = self.sight(endpoint, images=_has_images(request))
+        sent = request if sight in (None, Sight.SEEN) else _told(request)
+
+        async def once(what: CompletionRequest, number: int) -> CallResult:
+            return await self._call_once(
+                role=role,
+                endpoint=endpoint,
+                request=replace(what, unseen=None),
+                attempt=number,
+                letter=letter,
+                on_text=on_text,
+                on_reasoning=on_reasoning,
+                deadline=deadline,
+            )
+
+        result = replace(await once(sent, attempt), sight=sight)
+        if sight is not Sight.SEEN or not _refuses_images(result) or result.failure is None:
+            return result
+        self._refused_images.add(endpoint.ref)
+        if request.unseen is None:
+            return result
+        self._emit(ImagesRefused(role, endpoint.ref, letter, result.failure))
+        again = await once(_told(request), attempt + 1)
+        return replace(again, requests=2, sight=Sight.REFUSED)
+
+    async def _call_once(
+        self,
+        *,
+        role: Role,
+        endpoint: Endpoint,
+        request: CompletionRequest,
+        attempt: int,
+        letter: str | None,
+        on_text: OnText | None,
+        on_reasoning: OnText | None,
+        deadline: float | None,
+    ) -> CallResult:
         owner = letter if role in MEMBERS_OWN else None  # only a member's own call is stopped by stopping the member
         reply = _Reply(started=asyncio.get_running_loop().time(), on_text=on_text, on_reasoning=on_reasoning)
         limit = min(reply.started + request.timeout_s, self.deadline, math.inf if deadline is None else deadline)
@@ -261,7 +313,7 @@ class _Reply:
         """Counted from characters: a provider charges for what it read and wrote, also when it was stopped."""
         reasoning = _tokens(self.reasoning_chars)
         return Usage(
-            input_tokens=_tokens(sum(len(message.content) for message in request.messages)),
+            input_tokens=_input_tokens(request),
             output_tokens=_tokens(len(text)) + reasoning,
             reasoning_tokens=reasoning,
             estimated=True,
@@ -304,6 +356,26 @@ def _ended(call: CallStarted, result: CallResult) -> CallEnded:
         upstream_model=result.upstream_model,
         upstream_id=result.upstream_id,
     )
+
+
+def _has_images(request: CompletionRequest) -> bool:
+    return any(message.images for message in request.messages)
+
+
+def _told(request: CompletionRequest) -> CompletionRequest:
+    return request if request.unseen is None else replace(request, messages=request.unseen)
+
+
+def _refuses_images(result: CallResult) -> bool:
+    """Nothing came, and the provider said that it takes no images."""
+    return (
+        result.status == "failed" and result.failure is not None and result.failure.code == ProviderImagesRefused.code
+    )
+
+
+def _input_tokens(request: CompletionRequest) -> int:
+    images = sum(len(message.images) for message in request.messages)
+    return _tokens(sum(len(message.content) for message in request.messages)) + IMAGE_TOKENS * images
 
 
 def _ms(seconds: float) -> int:

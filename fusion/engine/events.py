@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from fusion.engine.disputes import Dispute, Position, Round, Ruling, StopReason
-from fusion.engine.types import Answer, Failure, Final, Judgement, Mode, Role, RunState, Trim, Usage
+from fusion.engine.types import Answer, Failure, Final, Judgement, Mode, Role, RunState, Sight, Trim, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,21 @@ class CallEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class ImagesRefused:
+    """A provider would not take the images of the prompt; the model is asked once more and told that there are some."""
+
+    role: Role
+    ref: str
+    letter: str | None
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerAsked:
+    """`sight`: how the member gets the images of the prompt, None where there are none."""
+
     letter: str
+    sight: Sight | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +142,7 @@ class JudgeStarted:
     `labels` also holds the stances' ids with theirs.
     `winner_only`: it is asked for nothing but a winner, after two replies that could not be read. `masked`: letters
     whose answers it sees without the text that tries to steer a judge, because its first verdict chose one of them.
+    `sight`: how it gets the images of the prompt, None where there are none.
     """
 
     ref: str
@@ -140,6 +154,7 @@ class JudgeStarted:
     ruling: bool = False
     winner_only: bool = False
     masked: tuple[str, ...] = ()
+    sight: Sight | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +281,7 @@ Event = (
     RunStarted
     | CallStarted
     | CallEnded
+    | ImagesRefused
     | AnswerAsked
     | AnswerRetrying
     | AnswerSilent

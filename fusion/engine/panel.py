@@ -16,7 +16,7 @@ from fusion.engine.controls import Controls
 from fusion.engine.events import AnswerEnded, Emit, GraceStarted, PanelClosed, WaitingForAll
 from fusion.engine.grace import CLOCK_S, Grace, quorum_of
 from fusion.engine.seat import Asker, Seat
-from fusion.engine.types import Answer, AnswerState, Plan
+from fusion.engine.types import Answer, AnswerState, Plan, Sight
 
 Reason = Literal["all_ended", "grace_over", "asked", "deadline", "stopped"]
 
@@ -40,7 +40,8 @@ class Panel:
 
     def __init__(self, plan: Plan, *, emit: Emit, caller: Caller, controls: Controls, tasks: asyncio.TaskGroup) -> None:
         self.seats = {member.letter: Seat(member) for member in plan.members}
-        self.quorum = quorum_of(len(plan.members), plan.limits)
+        asked = [member for member in plan.members if not plan.leaves_out(member)]
+        self.quorum = quorum_of(len(asked), plan.limits)
         self.reason: Reason | None = None
         self.judged: tuple[Answer, ...] = ()
         self.left_out: tuple[str, ...] = ()
@@ -49,7 +50,15 @@ class Panel:
         self._controls = controls
         self._tasks = tasks
         self._asker = Asker(
-            plan.prompt, plan.seed, plan.limits.retry_wait_max_s, plan.limits.silence_s, emit, caller, controls
+            plan.prompt,
+            plan.seed,
+            plan.limits.retry_wait_max_s,
+            plan.limits.silence_s,
+            emit,
+            caller,
+            controls,
+            images=plan.images,
+            leaves_out_blind=plan.blind_members == "leave_out",
         )
         self._changed = asyncio.Event()
         self._started = asyncio.get_running_loop().time()
@@ -69,7 +78,10 @@ class Panel:
         if self._plan.given_judgement is not None:
             self.seats = {letter: seat for letter, seat in self.seats.items() if seat.answer is not None}
         for seat in self._open_seats():
-            self._tasks.create_task(self._ask(seat, self._deadline), name=f"answer {seat.letter}")
+            if self._plan.leaves_out(seat.member):
+                self._end(seat, Answer(seat.letter, AnswerState.LEFT_OUT, sight=Sight.LEFT_OUT))
+            else:
+                self._tasks.create_task(self._ask(seat, self._deadline), name=f"answer {seat.letter}")
 
     async def _ask(self, seat: Seat, deadline: float) -> None:
         try:
@@ -107,6 +119,8 @@ class Panel:
     def ask_again(self, letter: str) -> bool:
         seat = self.seats.get(letter)
         if seat is None or seat.answer is None or seat.answer.state.is_usable or seat.answer in self.judged:
+            return False
+        if seat.answer.state is AnswerState.LEFT_OUT:
             return False
         now = asyncio.get_running_loop().time()
         deadline = self._deadline if self.reason is None else now + self._plan.limits.panel_s
@@ -197,7 +211,8 @@ class Panel:
         """When every member refused, their words are what there is to judge; a single one is no answer."""
         refused = [answer for answer in self.ended_answers() if answer.state is AnswerState.REFUSED]
         worded = tuple(answer for answer in refused if answer.text.strip())
-        return worded if len(refused) == len(self.seats) and len(worded) >= 2 else ()
+        asked = [seat for seat in self.seats.values() if seat.state is not AnswerState.LEFT_OUT]
+        return worded if len(refused) == len(asked) and len(worded) >= 2 else ()
 
     def _open_seats(self) -> tuple[Seat, ...]:
         return tuple(seat for seat in self.seats.values() if seat.answer is None)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import StringIO
 
 from fusion.engine.call import Caller, CallResult
 from fusion.engine.controls import Controls
 from fusion.engine.events import AnswerAsked, AnswerGrew, AnswerRetrying, AnswerSilent, Emit, ReasoningGrew
+from fusion.engine.prompts.images import member_messages
 from fusion.engine.retry import pause, retry_wait
 from fusion.engine.silence import Silence
 from fusion.engine.types import (
@@ -17,10 +18,12 @@ from fusion.engine.types import (
     CompletionRequest,
     Failure,
     FinishReason,
+    Image,
     Member,
-    Message,
     Role,
+    Sight,
 )
+from fusion.errors import ProviderImagesRefused
 
 UNUSUAL = 3.0  # a first token is late after this many times what it usually takes
 
@@ -42,6 +45,7 @@ class Seat:
     asked_at: float = 0.0
     is_silent: bool = False
     first_token_at: float | None = None
+    sight: Sight | None = None
 
     @property
     def letter(self) -> str:
@@ -50,7 +54,7 @@ class Seat:
     @property
     def is_asked(self) -> bool:
         """Whether its answer comes from this run: one that was given comes from an earlier one, until it is asked."""
-        return self.member.given is None or self.asks > 0
+        return (self.member.given is None or self.asks > 0) and self.state is not AnswerState.LEFT_OUT
 
     def begin(self) -> None:
         """Forget an earlier ask."""
@@ -92,6 +96,7 @@ class Seat:
             ttft_ms=None if ttft_s is None else round(ttft_s * 1000),
             total_ms=round((now - self.asked_at) * 1000),
             failure=failure,
+            sight=self.sight,
         )
 
 
@@ -124,6 +129,8 @@ class Asker:
     emit: Emit
     caller: Caller
     controls: Controls
+    images: tuple[Image, ...] = ()
+    leaves_out_blind: bool = False
 
     async def ask(self, seat: Seat, *, deadline: float) -> Answer:
         """Ask one member until `deadline` (loop time) or its own time is over, with one retry before the first token.
@@ -133,7 +140,8 @@ class Asker:
         seat.asks += 1
         seat.asked_at = asyncio.get_running_loop().time()
         deadline = min(deadline, seat.asked_at + seat.member.timeout_s)
-        self.emit(AnswerAsked(seat.letter))
+        seat.sight = self.caller.sight(seat.member.endpoint, images=bool(self.images))
+        self.emit(AnswerAsked(seat.letter, seat.sight))
         result = await self._call(seat, deadline)
         wait_s = retry_wait(
             result, dice=f"{self.seed}:{seat.letter}:{seat.calls}", deadline=deadline, wait_max_s=self.retry_wait_max_s
@@ -143,6 +151,8 @@ class Asker:
             self.emit(AnswerRetrying(seat.letter, result.failure, wait_s))
             await pause(wait_s, self.controls, seat.letter)
             result = await self._call(seat, deadline)
+        if self.leaves_out_blind and result.failure is not None and result.failure.code == ProviderImagesRefused.code:
+            return replace(seat.answered(result), state=AnswerState.LEFT_OUT, sight=Sight.LEFT_OUT)
         return seat.answered(result)
 
     async def _call(self, seat: Seat, deadline: float) -> CallResult:
@@ -163,7 +173,7 @@ class Asker:
         seat.state, seat.is_silent = AnswerState.ASKED, False
         seat.calls += 1
         try:
-            return await self.caller.call(
+            result = await self.caller.call(
                 role=Role.PANEL,
                 endpoint=seat.member.endpoint,
                 request=self._request(seat.member),
@@ -175,6 +185,9 @@ class Asker:
             )
         finally:
             silence.close()
+        seat.calls += result.requests - 1
+        seat.sight = result.sight or seat.sight
+        return result
 
     def _silence(self, seat: Seat) -> Silence:
         def tell(silent_s: float) -> None:
@@ -185,10 +198,11 @@ class Asker:
         return Silence(first_s=max(self.silence_s, UNUSUAL * usual_s), between_s=self.silence_s, tell=tell)
 
     def _request(self, member: Member) -> CompletionRequest:
-        note = (Message("system", member.system_note),) if member.system_note else ()
+        messages, unseen = member_messages(self.prompt, member.system_note, self.images)
         return CompletionRequest(
             model_id=member.endpoint.model_id,
-            messages=(*note, Message("user", self.prompt)),
+            messages=messages,
+            unseen=None if self.leaves_out_blind else unseen,
             max_tokens=member.max_tokens,
             temperature=member.temperature,
             timeout_s=member.timeout_s,

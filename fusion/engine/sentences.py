@@ -15,6 +15,7 @@ STATE_WORDS = {
     AnswerState.FAILED: "failed",
     AnswerState.STOPPED: "was stopped",
     AnswerState.INTERRUPTED: "was interrupted",
+    AnswerState.LEFT_OUT: "left out, because it cannot see the images",
 }
 
 

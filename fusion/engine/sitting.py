@@ -25,6 +25,7 @@ from fusion.engine.controls import Controls
 from fusion.engine.events import Emit, JudgeFailed, JudgeGrew, JudgeStarted, NextStep
 from fusion.engine.labels import derive_seed, draw_labels, draw_nonce, shuffle
 from fusion.engine.prompts import judge_too_long_message
+from fusion.engine.prompts.images import images_tokens, with_images
 from fusion.engine.retry import pause, retry_wait
 from fusion.engine.types import CompletionRequest, Endpoint, Failure, FinishReason, Message, Mode, Plan, Role
 from fusion.engine.verdict import Rejection, judge_prose
@@ -179,7 +180,8 @@ class Sitting(ABC, Generic[R, O]):
         was_cut = first.finish is FinishReason.LENGTH
         self.announce(self._unusable(first), "reask")
         messages = _shorter(brief) if was_cut else self.corrected(brief, first.text, rejection)
-        result = await self.ask(brief, messages, max_tokens=_larger_limit(brief) if was_cut else None, reask=True)
+        max_tokens = _larger_limit(brief, pictures=self._pictures()) if was_cut else None
+        result = await self.ask(brief, messages, max_tokens=max_tokens, reask=True)
         heard = self._heard(brief, result)
         if heard is None or isinstance(heard, Failure):
             return heard
@@ -209,17 +211,20 @@ class Sitting(ABC, Generic[R, O]):
             ruling=self.rules,
             winner_only=winner_only is not None,
             masked=self.masked,
+            sight=self.caller.sight(self.endpoint, images=bool(self.plan.images)),
         )
         self.emit(started)
+        messages, unseen = self._illustrated(brief, messages)
         request = CompletionRequest(
             model_id=self.endpoint.model_id,
             messages=messages,
+            unseen=unseen,
             max_tokens=max_tokens or brief.max_tokens,
             temperature=0.0,
             timeout_s=self.plan.limits.judge_s,
             response_schema=winner_only or self.schema(brief),
         )
-        return await self.caller.call(
+        result = await self.caller.call(
             role=Role.JUDGE,
             endpoint=self.endpoint,
             request=request,
@@ -227,6 +232,16 @@ class Sitting(ABC, Generic[R, O]):
             on_text=lambda text: self.emit(JudgeGrew(text)),
             deadline=self.deadline,
         )
+        self.requests += result.requests - 1
+        return result
+
+    def _illustrated(
+        self, brief: Brief, messages: tuple[Message, ...]
+    ) -> tuple[tuple[Message, ...], tuple[Message, ...] | None]:
+        """The images go with the question; a request to mend a reply that does not repeat it needs none."""
+        if not messages[1].content.startswith(brief.messages[1].content):
+            return messages, None
+        return with_images(messages, self.plan.images, "judge")
 
     def announce(self, failure: Failure, next_step: NextStep) -> None:
         """Say why this judge decided nothing, with its reply where that could not be read, and what happens now."""
@@ -246,7 +261,7 @@ class Sitting(ABC, Generic[R, O]):
         seed = derive_seed(plan.seed, self.stage, draw)
         labels = draw_labels(self.names(), seed, forbidden_text=[plan.prompt, plan.judge_instructions, *self.told()])
         order, nonce = shuffle(tuple(texts), seed), draw_nonce(seed)
-        overhead = _overhead(self.messages(labels, order, nonce, dict.fromkeys(texts, "")))
+        overhead = _overhead(self.messages(labels, order, nonce, dict.fromkeys(texts, ""))) + self._pictures()
         context, max_tokens = self._context(overhead)
         room = answer_budget(context_tokens=context, max_output_tokens=max_tokens, overhead_tokens=overhead)
         needed = sum(estimate_tokens(text) for text in texts.values())
@@ -268,6 +283,9 @@ class Sitting(ABC, Generic[R, O]):
     def told(self) -> Sequence[str]:
         """All text of others that the judge is shown; no label occurs in it."""
         return tuple(self.texts.values())
+
+    def _pictures(self) -> int:
+        return images_tokens(self.plan.images)
 
     def _context(self, overhead: int) -> tuple[int, int]:
         """The judge's context and the output limit of its first request, in tokens."""
@@ -307,9 +325,9 @@ def _shorter(brief: Brief) -> tuple[Message, ...]:
     return system, Message("user", f"{user.content}\n{judge_too_long_message().content}")
 
 
-def _larger_limit(brief: Brief) -> int:
+def _larger_limit(brief: Brief, *, pictures: int) -> int:
     """Twice the first limit, as far as the context has room beside the prompt."""
-    room = brief.context_tokens - _overhead(brief.messages)
+    room = brief.context_tokens - _overhead(brief.messages) - pictures
     return max(brief.max_tokens, min(2 * brief.max_tokens, room))
 
 

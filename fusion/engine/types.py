@@ -31,6 +31,15 @@ class Role(StrEnum):
     REBUTTAL = "rebuttal"  # a member's reply in a round of a debate
 
 
+class Sight(StrEnum):
+    """How somebody got the images of a prompt."""
+
+    SEEN = "seen"  # they were sent
+    TOLD = "told"  # it cannot see, and was told that there are images
+    REFUSED = "refused"  # its provider would not take them, and it was told instead
+    LEFT_OUT = "left_out"  # it cannot see, so it was not asked
+
+
 class FinishReason(StrEnum):
     """Why the model stopped, in our words; providers map theirs to these."""
 
@@ -44,14 +53,29 @@ class FinishReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Image:
+    """A picture that came with a prompt, checked and encoded anew by us; `data` is the whole file."""
+
+    media_type: Literal["image/png", "image/jpeg", "image/webp"]
+    data: bytes = field(repr=False)
+    width: int = 0
+    height: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     role: Literal["system", "user", "assistant"]
     content: str
+    images: tuple[Image, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class CompletionRequest:
-    """One streamed completion. `response_schema` is a JSON schema the reply should follow, where the provider can."""
+    """One streamed completion. `response_schema` is a JSON schema the reply should follow, where the provider can.
+
+    `unseen`: what to say instead of `messages` to a model that cannot see the images in them; None when that is to be
+    a failure. A provider never gets to see it.
+    """
 
     model_id: str
     messages: tuple[Message, ...]
@@ -59,6 +83,7 @@ class CompletionRequest:
     temperature: float | None = None
     timeout_s: float = 120.0
     response_schema: Mapping[str, Any] | None = None
+    unseen: tuple[Message, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +142,10 @@ class Provider(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One LLM as one provider serves it. `ref` is `connection:model-id`, unique in the installation."""
+    """One LLM as one provider serves it. `ref` is `connection:model-id`, unique in the installation.
+
+    `sees`: whether it takes images; None when nobody says, so that it is tried.
+    """
 
     ref: str
     model_id: str
@@ -127,6 +155,7 @@ class Endpoint:
     context_tokens: int | None = None
     family: str = ""
     simulated: bool = False
+    sees: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +182,7 @@ class AnswerState(StrEnum):
     FAILED = "failed"
     STOPPED = "stopped"  # by a person; partial text kept
     INTERRUPTED = "interrupted"  # the process ended in mid-answer; text up to the last checkpoint kept
+    LEFT_OUT = "left_out"  # never asked: it cannot see the images, and whoever asked wanted such members left out
 
     @property
     def is_final(self) -> bool:
@@ -175,7 +205,7 @@ class Answer:
     """One member's ended answer. `text` is byte for byte what the provider sent as visible text.
 
     `ttft_ms` and `total_ms` count from the moment the member was first asked. `late`: ended after the panel closed,
-    so no judge saw it.
+    so no judge saw it. `sight`: how it got the images of the prompt, None where there are none.
     """
 
     letter: str
@@ -187,6 +217,7 @@ class Answer:
     total_ms: int | None = None
     failure: Failure | None = None
     late: bool = False
+    sight: Sight | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +285,8 @@ class Plan:
     `judges`: the judge, then its fallbacks, in order; at most three are tried.
     `given_judgement`: a verdict that exists already (the run was interrupted while writing). `given_rounds` and
     `given_ruling`: what exists already of a debate; they come with a `given_judgement`. `given_stop`: that debate is
-    over for this reason, so no round follows the given ones.
+    over for this reason, so no round follows the given ones. `blind_members`: what becomes of members that cannot see
+    the `images`.
     """
 
     run_id: str
@@ -275,6 +307,14 @@ class Plan:
     given_ruling: Ruling | None = None
     given_stop: StopReason | None = None
     answers_only: bool = False  # ask the members that lack an answer, then end without judging
+    images: tuple[Image, ...] = ()
+    blind_members: Literal["tell", "leave_out"] = "tell"
+
+    def leaves_out(self, member: Member) -> bool:
+        """Whether this member is not asked, because it cannot see."""
+        if member.given is not None:
+            return member.given.state is AnswerState.LEFT_OUT
+        return bool(self.images) and self.blind_members == "leave_out" and member.endpoint.sees is False
 
 
 # --- what a judge decides ----------------------------------------------------------------------

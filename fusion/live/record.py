@@ -23,6 +23,7 @@ from fusion.engine.types import (
     Mode,
     Role,
     RunState,
+    Sight,
     Trim,
     Usage,
 )
@@ -49,6 +50,17 @@ class EndpointFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """An image of the prompt, as far as it is named: what it shows is in the file alone."""
+
+    public_id: str
+    media_type: str
+    width: int
+    height: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class CallRecord:
     """One upstream request for the receipt: `ended` is None while it is under way. `round`: of a rebuttal, else 0."""
 
@@ -64,7 +76,8 @@ class AnswerRecord:
     """One column: the current attempt of one member. `retry`: why it is being asked once more, and the wait.
 
     `silent`: nothing has come for a while. `chars_per_token` estimates tokens while the text grows, `usual_ttft_ms` is
-    what the model usually takes to its first token: no facts about the answer, so equality ignores them.
+    what the model usually takes to its first token: no facts about the answer, so equality ignores them. `sight`: how
+    it got the images of the prompt.
     """
 
     letter: str
@@ -78,6 +91,7 @@ class AnswerRecord:
     total_ms: int | None = None
     failure: Failure | None = None
     late: bool = False
+    sight: Sight | None = None
     asked_at_ms: int | None = None
     first_text_at_ms: int | None = None
     retry: ev.AnswerRetrying | None = None
@@ -98,6 +112,7 @@ class SittingRecord:
     reask: bool = False
     winner_only: bool = False
     masked: tuple[str, ...] = ()
+    sight: Sight | None = None
     text: str = ""
     started_at_ms: int | None = None
     ended_at_ms: int | None = None
@@ -193,6 +208,7 @@ class RunRecord:
     created_at: datetime
     endpoints: dict[str, EndpointFacts]
     answers: dict[str, AnswerRecord]
+    images: tuple[ImageFacts, ...] = ()
     anchor: str = "A"
     judge_refs: tuple[str, ...] = ()
     state: RunState = RunState.QUEUED
@@ -268,11 +284,19 @@ def _call_ended(record: RunRecord, event: ev.CallEnded, _: int) -> None:
     record.calls[event.call_id] = replace(begun, ended=event, cost_source=source)
 
 
+def _images_refused(record: RunRecord, event: ev.ImagesRefused, _: int) -> None:
+    """Rebuttals are told of on the receipt alone: whether an answer's author saw the images stands with the answer."""
+    if event.role is Role.PANEL and event.letter in record.answers:
+        record.answers[event.letter].sight = Sight.REFUSED
+    elif event.role is Role.JUDGE:
+        _sitting(record, ruling=record.ruling.endpoint is not None).sight = Sight.REFUSED
+
+
 def _answer_asked(record: RunRecord, event: ev.AnswerAsked, at_ms: int) -> None:
     old = record.answers[event.letter]
     fresh = old.state in (AnswerState.WAITING, AnswerState.RETRYING)
     if fresh:
-        old.state, old.retry = AnswerState.ASKED, None
+        old.state, old.retry, old.sight = AnswerState.ASKED, None, event.sight
         old.asked_at_ms = at_ms if old.asked_at_ms is None else old.asked_at_ms
         return
     record.answers[event.letter] = AnswerRecord(
@@ -281,6 +305,7 @@ def _answer_asked(record: RunRecord, event: ev.AnswerAsked, at_ms: int) -> None:
         old.attempt + 1,
         AnswerState.ASKED,
         asked_at_ms=at_ms,
+        sight=event.sight,
         chars_per_token=old.chars_per_token,
         usual_ttft_ms=old.usual_ttft_ms,
     )
@@ -333,6 +358,7 @@ def put_answer(column: AnswerRecord, answer: Answer) -> None:
     column.reasoning_chars, column.usage = answer.reasoning_chars, answer.usage
     column.ttft_ms, column.total_ms = answer.ttft_ms, answer.total_ms
     column.failure, column.late, column.retry, column.silent = answer.failure, answer.late, None, None
+    column.sight = answer.sight
 
 
 def _grace_started(record: RunRecord, event: ev.GraceStarted, at_ms: int) -> None:
@@ -361,6 +387,7 @@ def _judge_started(record: RunRecord, event: ev.JudgeStarted, at_ms: int) -> Non
     judge.endpoint, judge.attempt, judge.reask = record.facts(event.ref), event.attempt, event.reask
     judge.order, judge.labels, judge.trims = event.order, dict(event.labels), event.trims
     judge.text, judge.winner_only, judge.masked = "", event.winner_only, event.masked
+    judge.sight = event.sight
     if judge.started_at_ms is None:
         judge.started_at_ms = at_ms
 
@@ -470,6 +497,7 @@ _APPLY: dict[type, Callable[[RunRecord, Any, int], None]] = {
     ev.RunStarted: _run_started,
     ev.CallStarted: _call_started,
     ev.CallEnded: _call_ended,
+    ev.ImagesRefused: _images_refused,
     ev.AnswerAsked: _answer_asked,
     ev.AnswerRetrying: _answer_retrying,
     ev.AnswerSilent: _answer_silent,

@@ -1,5 +1,6 @@
 """Tables: one module per noun, with fields, constraints, querysets and facts about one row."""
 
+from fusion.models.attachment import PromptImage
 from fusion.models.audit import AuditEvent
 from fusion.models.catalogue import CatalogueRevision, ModelEntry, PriceVersion
 from fusion.models.connection import Connection
@@ -32,6 +33,7 @@ __all__ = [
     "PoolMember",
     "PoolVersion",
     "PriceVersion",
+    "PromptImage",
     "Run",
     "RunCommand",
     "RunEvent",

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from fusion.models.user import User
 
 
+class BlindMembers(models.TextChoices):
+    """What becomes of members that cannot see the images of a question."""
+
+    TELL = "tell", "Ask them too, and tell them that there are images"
+    LEAVE_OUT = "leave_out", "Leave them out"
+
+
 class RunQuerySet(models.QuerySet["Run"]):
     def visible_to(self, user: User | AnonymousUser) -> RunQuerySet:
         """Runs of the person's teams that are not deleted; private ones only for their author."""
@@ -59,6 +66,7 @@ class Run(models.Model):
     pool_version = models.ForeignKey("fusion.PoolVersion", on_delete=models.PROTECT, related_name="runs")
     mode = models.CharField(max_length=10, choices=Mode.choices)
     prompt = models.TextField()
+    blind_members = models.CharField(max_length=10, choices=BlindMembers.choices, default=BlindMembers.TELL)
     is_private = models.BooleanField(default=False)
     idempotency_key = models.CharField(max_length=64)
     state = models.CharField(max_length=12, choices=State.choices, default=State.QUEUED)
@@ -145,7 +153,8 @@ class RunExecution(models.Model):
 class Answer(models.Model):
     """One member's text in a run. `attempt` counts what was asked anew by a person; the highest is current.
 
-    `state` is an engine AnswerState. `endpoint` keeps what people saw then: {ref, model_id, name, provider, simulated}.
+    `state` is an engine AnswerState, `sight` how it got the images of the question. `endpoint` keeps what people saw
+    then: {ref, model_id, name, provider, simulated}.
     """
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="answers")
@@ -158,6 +167,7 @@ class Answer(models.Model):
     text = models.TextField(blank=True)
     reasoning_chars = models.PositiveIntegerField(default=0)
     late = models.BooleanField(default=False)
+    sight = models.CharField(max_length=10, blank=True)
     failure_code = models.CharField(max_length=60, blank=True)
     failure_message = models.TextField(blank=True)
     input_tokens = models.PositiveBigIntegerField(null=True, blank=True)

@@ -28,3 +28,8 @@ class ModelInfo:
     price: Price | None = None
     input_modalities: tuple[str, ...] = ()
     output_modalities: tuple[str, ...] = ()
+
+    @property
+    def sees(self) -> bool | None:
+        """Whether it takes images; None when the provider does not say what it takes."""
+        return "image" in self.input_modalities if self.input_modalities else None

@@ -36,12 +36,14 @@ class ChunkReader:
     """Reads one completion, streamed or whole, payload by payload; `finish` closes the books.
 
     Raises ProviderError: an error object in mid-stream, a payload that is not the protocol, too much text, and
-    ProviderStreamCut when the stream ended without an end mark (a finish reason or `[DONE]`).
+    ProviderStreamCut when the stream ended without an end mark (a finish reason or `[DONE]`). `images`: the request
+    held some.
     """
 
-    def __init__(self, connection: Connection, model_id: str) -> None:
+    def __init__(self, connection: Connection, model_id: str, *, images: bool = False) -> None:
         self._connection = connection
         self._model_id = model_id
+        self._images = images
         self._thinking = ThinkSplitter()
         self._visible = SurrogateJoiner()
         self._hidden = SurrogateJoiner()
@@ -76,7 +78,7 @@ class ChunkReader:
         if chunk is None:
             return []
         if (error := error_in(chunk)) is not None:
-            raise upstream_error(self._connection, self._model_id, read_error(error))
+            raise upstream_error(self._connection, self._model_id, read_error(error), images=self._images)
         self._take_facts(chunk, payload)
         self.has_choices = self.has_choices or isinstance(chunk.get("choices"), list)
         found = [piece for choice in _choices(chunk) for piece in self._take_choice(choice)]
@@ -99,7 +101,7 @@ class ChunkReader:
             return
         words, parsed = read_error_body(stray), self._loaded(stray)
         if isinstance(parsed, dict) and error_in(parsed) is not None:
-            raise upstream_error(self._connection, self._model_id, words)
+            raise upstream_error(self._connection, self._model_id, words, images=self._images)
         if not was_stream:
             raise self._no_chunk(stray)
         if words.message:

@@ -23,6 +23,7 @@ from fusion.errors import (
     ProviderBillingRefused,
     ProviderContextTooLong,
     ProviderError,
+    ProviderImagesRefused,
     ProviderMalformed,
     ProviderModelUnknown,
     ProviderOverloaded,
@@ -65,6 +66,15 @@ _MODEL = re.compile(
     r"model_not_found|not a valid model|no endpoints found|unknown model|invalid model"
     r"|model\b.{0,120}?\b(?:not found|does not exist|not exist|is not available|not supported)",
     re.IGNORECASE,
+)
+# What OpenAI, OpenRouter, DeepSeek, Groq, Mistral, vLLM, llama.cpp and Ollama say of an image that a model cannot take.
+_IMAGES = re.compile(
+    r"(?:image|vision|multi-?modal)\w*\b.{0,120}?\b(?:not support|unsupported|only supported|not allowed|not enabled"
+    r"|not available|cannot be processed)"
+    r"|(?:not support|n't support|unsupported|cannot (?:process|accept|read|see)|no endpoints found that support"
+    r"|not a|missing data required for|at most 0)\b.{0,80}?\b(?:image|vision|visual|multi-?modal)"
+    r"|unknown variant .{0,4}image_url|content\b.{0,40}\bmust be a (?:valid )?str|text[- ]only model",
+    re.IGNORECASE | re.DOTALL,
 )
 _BUSY = re.compile(r"overloaded|server_error|internal_error|unavailable|api_error|bad gateway", re.IGNORECASE)
 
@@ -121,11 +131,23 @@ def error_in(chunk: Mapping[str, Any]) -> object | None:
 
 
 def upstream_error(
-    connection: Connection, model_id: str, words: ErrorWords, *, status: int | None = None, wait_s: float | None = None
+    connection: Connection,
+    model_id: str,
+    words: ErrorWords,
+    *,
+    status: int | None = None,
+    wait_s: float | None = None,
+    images: bool = False,
 ) -> ProviderError:
-    """The error that these words and this status mean, with a sentence that names the provider and the way out."""
+    """The error that these words and this status mean, with a sentence that names the provider and the way out.
+
+    `images`: the request held some, so that it may be about them.
+    """
     status = status if status is not None else words.status
     kind, sentence = _kind(connection, model_id, words.everything, status)
+    if images and _is_about_images(words.everything, status):
+        kind = ProviderImagesRefused
+        sentence = f"{clean_words(model_id, connection.api_key)} at {connection.label} takes no images."
     said = clean_words(words.message, connection.api_key)
     wait = wait_s if wait_s is not None else words.retry_after_s
     message = shorten(f"{sentence} It said: “{said}”" if said else sentence)
@@ -236,6 +258,11 @@ def _kind(connection: Connection, model_id: str, words: str, status: int | None)
     if status < 300:
         return ProviderMalformed, f"{label} answered{code} with something that is not a completion: check its address."
     return ProviderBadRequest, f"{label} did not accept the request for {model}{code}."
+
+
+def _is_about_images(words: str, status: int | None) -> bool:
+    """llama.cpp says it with a 500, which would be a passing problem of its own; gateways say it with a 404."""
+    return status in (None, 400, 404, 415, 422, 500, 501) and _IMAGES.search(words) is not None
 
 
 def _key_sentence(connection: Connection, code: str) -> str:

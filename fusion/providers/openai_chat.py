@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
 from functools import partial
+from typing import Any
 
 import httpx
 import orjson
@@ -25,9 +26,16 @@ from fusion.providers.failures import (
     transport_error,
     upstream_error,
 )
-from fusion.providers.presets import PRESETS
+from fusion.providers.presets import PRESETS, Preset
 from fusion.providers.reply import ReadLimits, Reply, is_compressed
-from fusion.providers.request_body import completion_body, lesson_of, remember_quirks, remembered_quirks
+from fusion.providers.request_body import (
+    Quirks,
+    completion_body,
+    has_images,
+    lesson_of,
+    remember_quirks,
+    remembered_quirks,
+)
 
 MAX_REASKS = 3
 
@@ -59,7 +67,14 @@ class OpenAIChatProvider:
         """Text and reasoning as they come, then usage where it is told, then the end mark."""
         deadline = asyncio.get_running_loop().time() + request.timeout_s
         response = await self._ask(request, deadline)
-        reply = Reply(response, self._connection, request.model_id, limits=self._limits, deadline=deadline)
+        reply = Reply(
+            response,
+            self._connection,
+            request.model_id,
+            limits=self._limits,
+            deadline=deadline,
+            images=has_images(request),
+        )
         failure: ProviderError | None = None
         try:
             while failure is None and not reply.is_over:
@@ -81,8 +96,8 @@ class OpenAIChatProvider:
         """An open response with status 200; an optional parameter that is refused is left out or renamed, once each."""
         quirks = remembered_quirks(self._connection, request.model_id)
         for reasks_left in range(MAX_REASKS, -1, -1):
-            body = completion_body(self._preset, request, quirks)
-            response = await self._send(orjson.dumps(body), deadline)
+            body, sent = await self._body(request, quirks)
+            response = await self._send(sent, deadline)
             if response.status_code == 200:
                 return response
             words = await self._error_words(response)
@@ -92,7 +107,13 @@ class OpenAIChatProvider:
             quirks = lesson.quirks
             if lesson.lasting:
                 remember_quirks(self._connection, request.model_id, quirks)
-        raise self._refused(response, request.model_id, words)
+        raise self._refused(response, request, words)
+
+    async def _body(self, request: CompletionRequest, quirks: Quirks) -> tuple[dict[str, Any], bytes]:
+        """The body and its bytes. Images make it large: encoding them would hold up the loop."""
+        if not has_images(request):
+            return _encoded(self._preset, request, quirks)
+        return await asyncio.to_thread(_encoded, self._preset, request, quirks)
 
     async def _send(self, body: bytes, deadline: float) -> httpx.Response:
         """The response's status and headers; its body is not read yet."""
@@ -134,6 +155,17 @@ class OpenAIChatProvider:
             await response.aclose()
         return read_error_body(bytes(body[: self._limits.error_bytes]))
 
-    def _refused(self, response: httpx.Response, model_id: str, words: ErrorWords) -> ProviderError:
-        wait_s = retry_after_s(response.headers, time.time())
-        return upstream_error(self._connection, model_id, words, status=response.status_code, wait_s=wait_s)
+    def _refused(self, response: httpx.Response, request: CompletionRequest, words: ErrorWords) -> ProviderError:
+        return upstream_error(
+            self._connection,
+            request.model_id,
+            words,
+            status=response.status_code,
+            wait_s=retry_after_s(response.headers, time.time()),
+            images=has_images(request),
+        )
+
+
+def _encoded(preset: Preset, request: CompletionRequest, quirks: Quirks) -> tuple[dict[str, Any], bytes]:
+    body = completion_body(preset, request, quirks)
+    return body, orjson.dumps(body)

@@ -48,9 +48,16 @@ class Reply:
     """
 
     def __init__(
-        self, response: httpx.Response, connection: Connection, model_id: str, *, limits: ReadLimits, deadline: float
+        self,
+        response: httpx.Response,
+        connection: Connection,
+        model_id: str,
+        *,
+        limits: ReadLimits,
+        deadline: float,
+        images: bool = False,
     ) -> None:
-        self.reader = ChunkReader(connection, model_id)
+        self.reader = ChunkReader(connection, model_id, images=images)
         self.is_over = False
         self._response = response
         self._label = connection.label

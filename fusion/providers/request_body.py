@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fusion.engine.types import CompletionRequest
+from fusion.engine.types import CompletionRequest, Image, Message
 from fusion.providers.connection import Connection
 from fusion.providers.failures import ErrorWords
 from fusion.providers.presets import LimitParam, Preset
@@ -73,11 +74,15 @@ def forget_quirks() -> None:
     _remembered.clear()
 
 
+def has_images(request: CompletionRequest) -> bool:
+    return any(message.images for message in request.messages)
+
+
 def completion_body(preset: Preset, request: CompletionRequest, quirks: Quirks) -> dict[str, Any]:
     """The JSON body of a streamed completion."""
     body: dict[str, Any] = {
         "model": request.model_id,
-        "messages": [{"role": message.role, "content": message.content} for message in request.messages],
+        "messages": [{"role": message.role, "content": _content(message)} for message in request.messages],
         "stream": True,
         (quirks.limit_param or preset.limit_param): request.max_tokens,
     }
@@ -88,6 +93,22 @@ def completion_body(preset: Preset, request: CompletionRequest, quirks: Quirks) 
     if request.response_schema is not None and preset.schema_mode != "none":
         body["response_format"] = _response_format(preset, request.response_schema)
     return {name: value for name, value in body.items() if name not in quirks.without}
+
+
+def _content(message: Message) -> str | list[dict[str, Any]]:
+    """Bare text, as every server takes it, or the dialect's parts where there are images: the text first.
+
+    An image travels in the request itself. An address would have the provider fetch it, from a site that shows it to
+    the team alone.
+    """
+    if not message.images:
+        return message.content
+    images = [{"type": "image_url", "image_url": {"url": _data_url(image)}} for image in message.images]
+    return [{"type": "text", "text": message.content}, *images]
+
+
+def _data_url(image: Image) -> str:
+    return f"data:{image.media_type};base64,{b64encode(image.data).decode('ascii')}"
 
 
 def lesson_of(status: int, words: ErrorWords, body: Mapping[str, Any], quirks: Quirks) -> Lesson | None:

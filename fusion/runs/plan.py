@@ -42,6 +42,7 @@ from fusion.live.record import (
 from fusion.models import PoolVersion, Run, RunExecution
 from fusion.models.pool import PoolMember
 from fusion.runs.calibration import chars_per_token, usual_ttft_ms
+from fusion.runs.images import images_of
 from fusion.runs.selectors import (
     engine_answer,
     judge_refs,
@@ -52,7 +53,7 @@ from fusion.runs.selectors import (
     taken_up_record,
 )
 
-KEPT_WHEN_RESUMED = USABLE | {AnswerState.REFUSED}
+KEPT_WHEN_RESUMED = USABLE | {AnswerState.REFUSED, AnswerState.LEFT_OUT}
 MODES = {mode.value: mode for mode in Mode}
 
 
@@ -121,6 +122,17 @@ def check_usable(version: PoolVersion) -> None:
     if len(seats) > 1:
         refs += [version.judge, *version.fallback_judges, *([version.writer] if version.writer else [])]
     _require(refs, version, models_of(version.pool.team))
+
+
+def check_somebody_sees(version: PoolVersion) -> None:
+    """Raises PoolUnusable when every member is known not to see, so that nobody would be asked."""
+    models = models_of(version.pool.team)
+    known = [models.entry(seat.ref) for seat in version.members.all()]
+    if known and all(found is not None and found.sees is False for found in known):
+        raise PoolUnusable(
+            "No member of this pool can see images, so all would be left out. Choose to tell them, or another pool.",
+            field="blind_members",
+        )
 
 
 def _require(refs: Iterable[str], version: PoolVersion, models: TeamModels) -> None:
@@ -309,6 +321,8 @@ def _plan(run: Run, execution: RunExecution, todo: Todo, models: TeamModels) -> 
         given_ruling=todo.ruling,
         given_stop=todo.stop,
         answers_only=todo.answers_only,
+        images=images_of(run),
+        blind_members="leave_out" if run.blind_members == "leave_out" else "tell",
     )
 
 

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from fusion.engine import events as ev
 from fusion.engine.disputes import Dispute, Round
-from fusion.engine.types import Failure, Role, Trim
+from fusion.engine.types import Failure, Role, Sight, Trim
 from fusion.engine.verdict import judgement_from_dict
 from fusion.live.record import RunRecord, apply
 from fusion.models import RunEvent, VerdictRecord
@@ -48,9 +48,14 @@ def stages_of(events: Iterable[RunEvent], verdicts: Sequence[VerdictRecord]) -> 
         elif row.kind == "JudgeEnded":
             if (verdict := next(judged, None)) is not None:
                 current.told.append((ev.JudgeEnded(judgement_from_dict(verdict.data)), row.at_ms))
-        elif row.kind in _READ:
+        elif row.kind in _READ and not _is_in_the_rows(row):
             current.told.append((_READ[row.kind](row.data), row.at_ms))
     return found
+
+
+def _is_in_the_rows(row: RunEvent) -> bool:
+    """How a member got the images is in the row of its answer, which may be of a later attempt than the event."""
+    return row.kind == "ImagesRefused" and row.data["role"] != Role.JUDGE
 
 
 def replay(record: RunRecord, stages: dict[int, Stages], execution: int) -> None:
@@ -108,6 +113,7 @@ def _judge_started(data: Json) -> ev.JudgeStarted:
         winner_only=data.get("winner_only", False),
         masked=tuple(data.get("masked", ())),
         ruling=data.get("ruling", False),  # rows of releases without debates have none
+        sight=Sight(data["sight"]) if data.get("sight") else None,
     )
 
 
@@ -142,6 +148,7 @@ _READ: dict[str, Callable[[Json], ev.Event]] = {
     "WaitingForAll": lambda data: ev.WaitingForAll(tuple(data["waiting"])),
     "PanelClosed": _panel_closed,
     "Degraded": lambda data: ev.Degraded(data["code"], data["message"]),
+    "ImagesRefused": _as_stored(ev.ImagesRefused),
     "JudgeStarted": _judge_started,
     "JudgeFailed": _judge_failed,
     "DebateStarted": _as_stored(ev.DebateStarted),

@@ -12,7 +12,7 @@ from django.utils import timezone
 from fusion.catalogue.available import models_of
 from fusion.engine import events as ev
 from fusion.engine.types import Answer as EngineAnswer
-from fusion.engine.types import AnswerState, Failure, Final, FinalKind, Mode, Role, RunState, Span, Usage
+from fusion.engine.types import AnswerState, Failure, Final, FinalKind, Mode, Role, RunState, Sight, Span, Usage
 from fusion.live.record import (
     AnswerRecord,
     Attempted,
@@ -20,12 +20,13 @@ from fusion.live.record import (
     EndpointFacts,
     FinalMark,
     FinalRecord,
+    ImageFacts,
     RunRecord,
     mark_out_of_date,
     put_answer,
 )
 from fusion.live.runs import LIVE
-from fusion.models import Answer, Call, FinalAnswer, Pool, PoolVersion, Run, RunEvent, RunExecution, User
+from fusion.models import Answer, Call, FinalAnswer, Pool, PoolVersion, PromptImage, Run, RunEvent, RunExecution, User
 from fusion.models.pool import PoolMember, PoolQuerySet
 from fusion.models.run import RunQuerySet
 from fusion.runs.ending import NOT_STORED
@@ -182,6 +183,7 @@ def _record(run: Run, row: FinalAnswer | None, *, execution: RunExecution | None
         created_at=run.created_at,
         endpoints={**models_of(run.team).facts_of([*refs_of(version), *_judges_asked(run)]), **_endpoints(run)},
         answers={answer.letter: _answer_record(answer, calls) for answer in run.answers.all() if answer.is_current},
+        images=tuple(image_facts(image) for image in run.images.all()),
         anchor=PoolMember.LETTERS[version.anchor],
         judge_refs=judge_refs(version, execution.judge if execution else ""),
         calls={call.call_id: _call_record(call) for call in calls},
@@ -246,6 +248,7 @@ def run_with_rows(run_pk: int) -> Run:
         Run.objects.select_related("pool_version__pool", "author")
         .prefetch_related(
             "pool_version__members",
+            "images",
             "answers",
             "calls",
             Prefetch("finals", queryset=FinalAnswer.objects.select_related("verdict", "picked_by")),
@@ -292,7 +295,12 @@ def engine_answer(row: Answer) -> EngineAnswer:
         total_ms=row.total_ms,
         failure=_failure(row.failure_code, row.failure_message),
         late=row.late,
+        sight=Sight(row.sight) if row.sight else None,
     )
+
+
+def image_facts(row: PromptImage) -> ImageFacts:
+    return ImageFacts(str(row.public_id), row.media_type, row.width, row.height, row.bytes)
 
 
 def _answer_record(row: Answer, calls: list[Call]) -> AnswerRecord:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -14,12 +15,14 @@ from fusion.engine.prompts import PROMPTS_VERSION
 from fusion.engine.types import AnswerState
 from fusion.errors import InvalidInput, RunStateConflict
 from fusion.live.runs import LIVE
-from fusion.models import Answer, Pool, PoolVersion, Run, RunCommand, RunExecution, Team, User
+from fusion.models import Answer, Pool, PoolVersion, PromptImage, Run, RunCommand, RunExecution, Team, User
 from fusion.models.pool import Mode
+from fusion.models.run import BlindMembers
 from fusion.runs.briefs import Brief, brief_of, check_in_flight, mode_of, queue_execution
 from fusion.runs.dispatch import deliver_command, dispatch_run
 from fusion.runs.ending import end_queued, pending_of
-from fusion.runs.plan import KEPT_WHEN_RESUMED, check_usable, endpoint_facts, run_seed, todo_of
+from fusion.runs.images import check_number, give_images
+from fusion.runs.plan import KEPT_WHEN_RESUMED, check_somebody_sees, check_usable, endpoint_facts, run_seed, todo_of
 from fusion.runs.selectors import run_with_rows
 from fusion.teams.rights import Action, require, require_run_deleter, require_runner
 
@@ -45,21 +48,34 @@ def start_run(
     mode: str | None = None,
     idempotency_key: str,
     private: bool = False,
+    images: Sequence[PromptImage] = (),
+    blind_members: str = BlindMembers.TELL,
 ) -> Run:
     """Create a run and, once committed, dispatch it; a repeated key of the same author gives the run that exists.
 
-    Raises InvalidInput (the prompt), PoolUnusable, NotAllowed, TooManyRuns; then no run is left behind.
+    `images`: those that the author may use, from `find_images`; one of another run is copied.
+    Raises InvalidInput (the prompt, the images), PoolUnusable, NotAllowed, TooManyRuns; then no run is left behind.
     """
     existing = _run_of_key(author, idempotency_key)
     if existing is not None:
         return existing
     check_prompt(prompt)
+    check_number(len(images))
     require_runner(author, pool.team)
     version = _usable_version(pool)
+    if images and blind_members == BlindMembers.LEAVE_OUT:
+        check_somebody_sees(version)
     chosen = mode_of(mode or version.mode)
     try:
         return _create_run(
-            author=author, version=version, prompt=prompt, mode=chosen, key=idempotency_key, private=private
+            author=author,
+            version=version,
+            prompt=prompt,
+            mode=chosen,
+            key=idempotency_key,
+            private=private,
+            images=images,
+            blind_members=blind_members,
         )
     except IntegrityError:
         # The same form was sent twice at once and the other request won.
@@ -109,7 +125,17 @@ def _usable_version(pool: Pool) -> PoolVersion:
 
 
 @transaction.atomic
-def _create_run(*, author: User, version: PoolVersion, prompt: str, mode: Mode, key: str, private: bool) -> Run:
+def _create_run(
+    *,
+    author: User,
+    version: PoolVersion,
+    prompt: str,
+    mode: Mode,
+    key: str,
+    private: bool,
+    images: Sequence[PromptImage],
+    blind_members: str,
+) -> Run:
     User.objects.select_for_update().get(pk=author.pk)  # two starts of one person count one after the other
     existing = _run_of_key(author, key)
     if existing is not None:
@@ -124,9 +150,11 @@ def _create_run(*, author: User, version: PoolVersion, prompt: str, mode: Mode, 
         is_private=private or version.pool.visibility == Pool.Visibility.PRIVATE,
         idempotency_key=key,
         prompts_version=PROMPTS_VERSION,
+        blind_members=blind_members,
     )
     run.seed = run_seed(run.public_id)
     run.save(force_insert=True)
+    give_images(run=run, images=images)
     facts = endpoint_facts(version)
     Answer.objects.bulk_create(
         Answer(run=run, letter=seat.letter, ref=seat.ref, endpoint=_as_json(facts[seat.ref]))
@@ -221,6 +249,10 @@ def retry_answer(*, run: Run, person: User, letter: str) -> None:
     require_runner(person, run.team)
     letter = _known_letter(run, letter)
     run.refresh_from_db(fields=["state"])
+    if run.answers.filter(letter=letter, is_current=True, state=AnswerState.LEFT_OUT).exists():
+        raise RunStateConflict(
+            f"{letter} cannot see the images, and such members are left out here. Edit and ask anew."
+        )
     if run.is_in_flight:
         _check_can_be_asked_now(run, letter)
         _command(run, person, "retry", letter)

@@ -21,7 +21,7 @@ from django.db.models import F, Max
 
 from fusion.engine import events as ev
 from fusion.engine.types import Answer as EngineAnswer
-from fusion.engine.types import AnswerState, Final
+from fusion.engine.types import AnswerState, Final, Role, Sight
 from fusion.engine.verdict import judgement_to_dict
 from fusion.live.record import EndpointFacts
 from fusion.live.runs import LiveRun
@@ -221,7 +221,7 @@ def _write_asked(run_pk: int, _: dict[str, EndpointFacts], event: ev.AnswerAsked
     """A member that already had an outcome gets a new attempt; the old one stays as a version."""
     row = _current(run_pk, event.letter).get()
     if row.state == AnswerState.WAITING:
-        _current(run_pk, event.letter).update(state=AnswerState.ASKED)
+        _current(run_pk, event.letter).update(state=AnswerState.ASKED, sight=event.sight or "")
     elif AnswerState(row.state).is_final:
         _current(run_pk, event.letter).update(is_current=False)
         Answer.objects.create(
@@ -231,7 +231,13 @@ def _write_asked(run_pk: int, _: dict[str, EndpointFacts], event: ev.AnswerAsked
             ref=row.ref,
             endpoint=row.endpoint,
             state=AnswerState.ASKED,
+            sight=event.sight or "",
         )
+
+
+def _write_refused_images(run_pk: int, _: dict[str, EndpointFacts], event: ev.ImagesRefused) -> None:
+    if event.role is Role.PANEL and event.letter is not None:
+        _current(run_pk, event.letter).update(sight=Sight.REFUSED)
 
 
 def _write_answer(run_pk: int, _: dict[str, EndpointFacts], event: ev.AnswerEnded) -> None:
@@ -246,6 +252,7 @@ def answer_fields(answer: EngineAnswer) -> dict[str, Any]:
         "text": answer.text,
         "reasoning_chars": answer.reasoning_chars,
         "late": answer.late,
+        "sight": answer.sight or "",
         "failure_code": answer.failure.code if answer.failure else "",
         "failure_message": answer.failure.message if answer.failure else "",
         "input_tokens": usage.input_tokens if usage else None,
@@ -322,6 +329,7 @@ def _write_final(run_pk: int, row: StageRow, final: Final) -> None:
 
 
 _WRITERS: dict[type, Callable[[int, dict[str, EndpointFacts], Any], None]] = {
+    ev.ImagesRefused: _write_refused_images,
     ev.AnswerAsked: _write_asked,
     ev.AnswerEnded: _write_answer,
     ev.CallEnded: _write_call,

@@ -23,6 +23,7 @@ from fusion.runs import dispatch
 from fusion.runs.database import in_database
 from fusion.runs.ending import close_lost, recover_runs, runs_of
 from fusion.runs.executor import Watch, execute_run
+from fusion.runs.images import sweep_images
 from fusion.runs.leases import drop_lease, keep_lease, take_lease
 from fusion.runs.listing import refresh_lists
 from fusion.runs.pools import add_default_pools_everywhere
@@ -33,6 +34,7 @@ RENEW_S = 5.0
 POLL_S = 1.0
 CATALOGUE_S = 3600.0
 CATALOGUE_RETRY_S = 30.0
+SWEEP_S = 3600.0
 
 
 class Worker:
@@ -81,6 +83,7 @@ class Worker:
         if self._picks_up:
             self._every(CATALOGUE_S, refresh_catalogue, at_once=True)
             self._every(CATALOGUE_RETRY_S, refresh_what_failed)
+            self._every(SWEEP_S, sweep_unused_images, at_once=True)
         return recovered
 
     async def stop(self, timeout_s: float = 8.0) -> int:
@@ -224,6 +227,11 @@ async def refresh_what_failed() -> None:
     """Ask again the connections that gave no list: a model server may come up after us."""
     if await refresh_lists(failed_only=True):
         await in_database(add_default_pools_everywhere)
+
+
+async def sweep_unused_images() -> None:
+    """Uploads that nobody asked with, and files of runs that are gone."""
+    await in_database(sweep_images)
 
 
 # --- in a database thread ----------------------------------------------------------------------------

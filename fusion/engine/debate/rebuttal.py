@@ -12,6 +12,7 @@ from fusion.engine.debate.wire import Shown, Unreadable, read_rebuttal, rebuttal
 from fusion.engine.disputes import Position
 from fusion.engine.events import Emit, PositionGrew
 from fusion.engine.prompts.debate import reask_messages
+from fusion.engine.prompts.images import with_images
 from fusion.engine.retry import pause, retry_wait
 from fusion.engine.types import CompletionRequest, Failure, FinishReason, Member, Message, Plan, Role
 
@@ -92,15 +93,17 @@ class Rebuttal:
         """`is_shown`: its pieces are events; those of a second reply would run on from the first."""
         member, letter = self.brief.member, self.brief.debater.letter
         self.calls += 1
+        messages, unseen = with_images(messages, self.floor.plan.images, "debater")
         request = CompletionRequest(
             model_id=member.endpoint.model_id,
             messages=messages,
+            unseen=unseen,
             max_tokens=self.brief.max_tokens,
             temperature=member.temperature,
             timeout_s=self.floor.plan.limits.round_s,
             response_schema=rebuttal_schema(self.brief.shown),
         )
-        return await self.floor.caller.call(
+        result = await self.floor.caller.call(
             role=Role.REBUTTAL,
             endpoint=member.endpoint,
             request=request,
@@ -109,6 +112,8 @@ class Rebuttal:
             on_text=self._show if is_shown else None,
             deadline=self.ends_at,
         )
+        self.calls += result.requests - 1
+        return result
 
     def _show(self, text: str) -> None:
         """Emit a piece, but nothing beyond what would be read: who follows the reply copies it with each piece."""

@@ -26,6 +26,7 @@ from fusion.engine.events import (
 )
 from fusion.engine.labels import derive_seed, draw_labels, draw_nonce, shuffle
 from fusion.engine.prompts.debate import FencedDispute, FencedStance, debater_messages
+from fusion.engine.prompts.images import images_tokens
 from fusion.engine.sitting import OUTPUT_SHARE
 from fusion.engine.types import (
     Answer,
@@ -225,7 +226,7 @@ class _Debate:
         """The prompt, with the member's own answer cut to what its context leaves, and the limit of its reply."""
         question, limit = self.plan.prompt, self.plan.limits.rebuttal_max_tokens
         bare = debater_messages(question=question, own="", disputes=disputes, nonce=nonce)
-        overhead = sum(estimate_tokens(message.content) for message in bare)
+        overhead = sum(estimate_tokens(message.content) for message in bare) + images_tokens(self.plan.images)
         context = member.endpoint.context_tokens or assumed_context(
             overhead_tokens=overhead, max_output_tokens=limit, answers=1
         )

@@ -16,6 +16,7 @@ from fusion.engine.merge.attribute import Source, attribute
 from fusion.engine.merge.markers import MarkerParser
 from fusion.engine.merge.plan import Patch, plan_patches
 from fusion.engine.prompts import FencedPatch, writer_messages
+from fusion.engine.prompts.images import for_writer
 from fusion.engine.retry import pause, retry_wait
 from fusion.engine.types import (
     Answer,
@@ -159,12 +160,13 @@ class _Writing:
         return Final(self.kind, text, self.source.letter, spans=spans, writer=self.writer.ref, truncated=truncated)
 
     def _messages(self) -> tuple[Message, ...]:
-        return writer_messages(
+        messages = writer_messages(
             question=self.plan.prompt,
             base=self.source.base,
             patches=[FencedPatch(patch.id, patch.kind, patch.claim, patch.quote) for patch in self.source.patches],
             nonce=draw_nonce(derive_seed(self.plan.seed, "writer", 1)),
         )
+        return for_writer(messages, self.plan.images)
 
     def _output_limit(self, messages: Sequence[Message]) -> int:
         """Room for the base with its patches, even above the usual limit, as far as the writer's context allows."""

@@ -16,7 +16,7 @@ from typing import Literal
 
 from fusion.engine.types import Message, Rubric
 
-PROMPTS_VERSION = "judge-2.writer-1.debate-1"
+PROMPTS_VERSION = "judge-2.writer-1.debate-1.images-1"
 
 TEMPLATES: Mapping[str, str] = {
     "judge_system": "judge_system.v1.md",
@@ -39,6 +39,12 @@ TEMPLATES: Mapping[str, str] = {
     "ruling_user": "ruling_user.v1.md",
     "ruling_stance": "ruling_stance.v1.md",
     "ruling_reask": "ruling_reask.v1.md",
+    "images_member_unseen": "images_member_unseen.v1.md",
+    "images_judge": "images_judge.v1.md",
+    "images_judge_unseen": "images_judge_unseen.v1.md",
+    "images_debater": "images_debater.v1.md",
+    "images_debater_unseen": "images_debater_unseen.v1.md",
+    "images_writer": "images_writer.v1.md",
 }
 PREVIEW_LABELS = ("K7T", "Q2M", "9XD", "B4R", "3HW", "N8C", "T5F", "7ZP")
 PREVIEW_NONCE = "0123456789abcdef"

@@ -39,15 +39,22 @@ def judge_reply(request: CompletionRequest, fault: Fault | None = None) -> str:
     """
     ballot = read_ballot(request)
     task = read_judge_task(request)
-    verdict = _verdict(task, ballot, fault) if task else _said_before(request) or _cannot_judge(ballot)
+    judged = _verdict(task, ballot, fault, unlooked=_unlooked(request)) if task else None
+    verdict = judged or _said_before(request) or _cannot_judge(ballot)
     if ballot.fields == ("winner",):
         verdict = {"winner": verdict["winner"] or TIE}
     return json.dumps({name: verdict[name] for name in ballot.fields if name in verdict}, ensure_ascii=False)
 
 
-def _verdict(task: JudgeTask, ballot: Ballot, fault: Fault | None) -> dict[str, Any]:
+def _unlooked(request: CompletionRequest) -> str:
+    sees = any(message.images for message in request.messages)
+    return " The images of the question were not looked at: this judge is simulated." if sees else ""
+
+
+def _verdict(task: JudgeTask, ballot: Ballot, fault: Fault | None, *, unlooked: str = "") -> dict[str, Any]:
     answers = tuple(answer for answer in task.answers if not ballot.labels or answer.label in ballot.labels)
-    said = _as_object(_bent(findings_of(replace(task, answers=answers)), fault), ballot)
+    found = findings_of(replace(task, answers=answers))
+    said = _as_object(_bent(replace(found, notes=f"{found.notes}{unlooked}"), fault), ballot)
     if fault is Fault.CANNOT_JUDGE:
         return {**said, **_NO_OPINION, "rationale": "Simulated: which of these answers is right cannot be told."}
     return said

@@ -19,7 +19,10 @@ these they this those through under very want were what when where which while w
 
 @dataclass(frozen=True, slots=True)
 class Persona:
-    """One simulated model. Speed is `ttft_s` to the first piece, then `tokens_per_s`; `reasoning` is streamed first."""
+    """One simulated model. Speed is `ttft_s` to the first piece, then `tokens_per_s`; `reasoning` is streamed first.
+
+    `sees`: whether it takes images. Either way nobody looks at them, and it says so.
+    """
 
     model_id: str
     title: str
@@ -30,6 +33,7 @@ class Persona:
     tokens_per_s: float
     reasoning: str = ""
     placeholder: str = ""
+    sees: bool = True
 
     def info(self) -> ModelInfo:
         """The model as a provider lists it; the prices are invented so that receipts have something to add up."""
@@ -39,7 +43,7 @@ class Persona:
             family=self.family,
             context_tokens=self.context_tokens,
             price=self.price,
-            input_modalities=("text",),
+            input_modalities=("text", "image") if self.sees else ("text",),
             output_modalities=("text",),
         )
 
@@ -147,6 +151,7 @@ PERSONAS: tuple[Persona, ...] = (
         ttft_s=0.3,
         tokens_per_s=160.0,
         placeholder=_TERSE,
+        sees=False,
     ),
     Persona(
         model_id="bold",
@@ -171,6 +176,7 @@ PERSONAS: tuple[Persona, ...] = (
             "Look for the claim that would hurt most if it were false, and check that one first. "
         ),
         placeholder=_SCEPTIC,
+        sees=False,
     ),
     Persona(
         model_id="arbiter",

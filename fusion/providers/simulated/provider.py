@@ -8,15 +8,17 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
+from fusion.engine.budget import IMAGE_TOKENS
 from fusion.engine.types import (
     Chunk,
     CompletionRequest,
     Finish,
+    Message,
     ReasoningDelta,
     TextDelta,
     Usage,
 )
-from fusion.errors import ProviderContextTooLong, ProviderModelUnknown
+from fusion.errors import ProviderContextTooLong, ProviderImagesRefused, ProviderModelUnknown
 from fusion.providers.simulated.debating import rebuttal_reply, ruling_reply
 from fusion.providers.simulated.faults import (
     CRAWL,
@@ -33,6 +35,7 @@ from fusion.providers.simulated.faults import (
     split_fault,
 )
 from fusion.providers.simulated.fences import read_write_task
+from fusion.providers.simulated.images import about_images
 from fusion.providers.simulated.judging import judge_reply
 from fusion.providers.simulated.pacing import CHARS_PER_TOKEN, count_tokens, cut_to_tokens, pieces
 from fusion.providers.simulated.personas import Persona, persona_named, placeholder_answer
@@ -60,8 +63,10 @@ class SimulatedProvider:
         model_id, asked = split_fault(request.model_id)
         persona = _known(persona_named(model_id), request.model_id)
         fault = self._fault_now(asked, request)
-        prompt_tokens = sum(count_tokens(message.content) for message in request.messages)
+        images = sum(len(message.images) for message in request.messages)
+        prompt_tokens = sum(count_tokens(message.content) for message in request.messages) + IMAGE_TOKENS * images
         raise_early(fault, persona.title)
+        _require_sight(persona, images)
         _require_room(persona, prompt_tokens)
         persona = _changed(persona, fault)
         reasoning, text, cut_off = _planned(persona, request, fault)
@@ -110,6 +115,11 @@ def _known(persona: Persona | None, model_id: str) -> Persona:
     if persona is None:
         raise ProviderModelUnknown(f"The simulated provider has no model {model_id[:80]!r}.", status=404)
     return persona
+
+
+def _require_sight(persona: Persona, images: int) -> None:
+    if images and not persona.sees:
+        raise ProviderImagesRefused(f"{persona.title} takes no images.", status=400)
 
 
 def _require_room(persona: Persona, prompt_tokens: int) -> None:
@@ -168,7 +178,7 @@ def _answer(persona: Persona, request: CompletionRequest) -> str:
     prompt = next((message.content for message in reversed(request.messages) if message.role == "user"), "")
     found = find_question(prompt)
     written = found.answers.get(persona.model_id) if found else None
-    return written or placeholder_answer(persona, prompt)
+    return (written or placeholder_answer(persona, prompt)) + about_images(request)
 
 
 def _purpose(request: CompletionRequest) -> str:
@@ -180,5 +190,10 @@ def _purpose(request: CompletionRequest) -> str:
 
 
 def _seed(request: CompletionRequest) -> str:
-    said = json.dumps([request.model_id, [[message.role, message.content] for message in request.messages]])
+    said = json.dumps([request.model_id, [_said(message) for message in request.messages]])
     return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _said(message: Message) -> list[str]:
+    """Without images what it always was, so that the same question is answered at the same pace."""
+    return [message.role, message.content, *(hashlib.sha256(image.data).hexdigest() for image in message.images)]

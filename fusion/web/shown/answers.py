@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from fusion.engine.types import AnswerState, RunState
+from fusion.engine.types import AnswerState, RunState, Sight
 from fusion.live.record import AnswerRecord, RunRecord
 from fusion.web.shown.words import ANSWER_WORDS, SILENT, Word, advice, seconds
 
@@ -30,6 +30,7 @@ class ColumnHead:
     has_text: bool
     can_stop: bool
     can_retry: bool
+    sight: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +88,28 @@ def column_head(record: RunRecord, column: AnswerRecord) -> ColumnHead:
         has_text=bool(column.text) and column.state.is_final,
         can_stop=not column.state.is_final and record.state is RunState.RUNNING,
         can_retry=_can_retry(record, column),
+        sight=sight_words(column.sight, len(record.images)),
     )
+
+
+def sight_words(sight: Sight | None, images: int) -> str:
+    """How somebody got the images of the question, for a badge; empty where there is nothing to say."""
+    what = "the image" if images == 1 else "the images"
+    told = "an image" if images == 1 else f"{images} images"
+    match sight:
+        case Sight.SEEN:
+            return f"saw {what}"
+        case Sight.TOLD:
+            return f"was told of {told}"
+        case Sight.REFUSED:
+            return f"refused {what}, was told of {told}"
+    return ""
 
 
 def _can_retry(record: RunRecord, column: AnswerRecord) -> bool:
     """While a run is under way only what is missing is asked again; afterwards anything may be."""
+    if column.state is AnswerState.LEFT_OUT:
+        return False
     if not column.state.is_final:
         return column.silent is not None and not record.is_final
     return record.is_final or not column.state.is_usable
@@ -233,6 +251,17 @@ def _interrupted(_: RunRecord, column: AnswerRecord) -> ColumnNote:
     return ColumnNote(column.letter, "warn", f"The server stopped in mid-answer. {kept}")
 
 
+def _left_out(record: RunRecord, column: AnswerRecord) -> ColumnNote:
+    reason = f" {column.failure.message}" if column.failure else ""
+    what = "the image" if len(record.images) == 1 else f"the {len(record.images)} images"
+    return ColumnNote(
+        column.letter,
+        "info",
+        f"Left out: it cannot see {what} of this question.{reason}",
+        "To have it answer without seeing, edit the question and choose to tell such members.",
+    )
+
+
 _NOTES = {
     AnswerState.WAITING: _waiting,
     AnswerState.ASKED: _asked,
@@ -245,4 +274,5 @@ _NOTES = {
     AnswerState.FAILED: _failed,
     AnswerState.STOPPED: _stopped,
     AnswerState.INTERRUPTED: _interrupted,
+    AnswerState.LEFT_OUT: _left_out,
 }

@@ -32,6 +32,7 @@ ANSWER_WORDS: Final[Mapping[AnswerState, Word]] = {
     AnswerState.FAILED: Word("Failed", "cross", "bad"),
     AnswerState.STOPPED: Word("Stopped", "stop"),
     AnswerState.INTERRUPTED: Word("Interrupted", "warn", "warn"),
+    AnswerState.LEFT_OUT: Word("Left out", "skip"),
 }
 
 SILENT: Final = Word("Silent", "clock", "warn")
@@ -61,6 +62,7 @@ _ADVICE: Final[Mapping[str, str]] = {
     "provider_stream_cut": "Ask this member again.",
     "provider_malformed": "Ask again; if it stays so, this provider does not speak the expected protocol.",
     "provider_refused": "Rephrase the question, or leave this member out.",
+    "provider_images_refused": "Ask again without the images, or use a model that sees.",
     "provider_bad_request": "Check this member's settings in the pool.",
     "provider_bug": "Not your doing. Tell whoever runs this installation; its log names the place.",
     "internal_error": "Not your doing. Tell whoever runs this installation; its log names the place.",
@@ -84,6 +86,7 @@ _CAUSES: Final[Mapping[str, str]] = {
     "provider_stream_cut": "The connection broke",
     "provider_malformed": "Not understood",
     "provider_refused": "Refused",
+    "provider_images_refused": "No images taken",
     "provider_bad_request": "Not accepted",
     "provider_bug": "A defect on our side",
     "empty_answer": "Empty answer",
