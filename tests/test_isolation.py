@@ -32,12 +32,14 @@ from django.urls import get_resolver, reverse
 from django.urls.resolvers import URLPattern, URLResolver
 from django.utils import timezone
 
-from fusion.models import Answer, Invitation, Membership, Pool, Run, Team, User
+from fusion.models import Answer, Invitation, Membership, Pool, PromptImage, Run, Team, User
 from fusion.models.team import Role
 from fusion.runs.database import close_database_threads
+from fusion.runs.images import take_image
 from fusion.teams.invitations import hash_of
 from fusion.web.routing import websocket_urlpatterns
 from tests.factories import make_pool, make_run, make_user, team_of
+from tests.pictures import picture
 
 WHO = ("anonymous", "stranger", "viewer", "member", "billing", "admin", "owner", "site")
 
@@ -54,6 +56,8 @@ run-attempts                   GET     302     404     200     200     200     2
 run-delete                     POST    302     404     403     403     403     302     302     404
 run-restore                    POST    302     404     403     403     403     302     302     404
 run-export                     GET     302     404     200     200     200     200     200     404
+image-create                   POST    302     422     403     422     403     422     422     422
+image-show                     GET     302     404     200     200     200     200     200     404
 history                        GET     302     200     200     200     200     200     200     200
 pools                          GET     302     200     200     200     200     200     200     200
 pool-create                    GET     302     200     403     200     403     200     200     200
@@ -200,6 +204,7 @@ class World:
     run: Run
     colleague: Membership
     invitation: Invitation
+    image: PromptImage
 
     def arguments(self, route: Route, **instead: object) -> dict[str, object]:
         """What an address of alice's team is filled with. `instead`: other values by the argument's name."""
@@ -225,6 +230,7 @@ class World:
         by_prefix: dict[str, Any] = {
             "run-": self.run,
             "pool-": self.pool,
+            "image-": self.image,
             "team-member": self.colleague,
             "team-invitation": self.invitation,
         }
@@ -263,6 +269,8 @@ def make_world() -> World:
     run = make_run(owner, pool=pool)
     now = Answer.objects.get(run=run, letter="A")
     Answer.objects.create(run=run, letter="A", ref=now.ref, endpoint=now.endpoint, attempt=2, is_current=False)
+    image, _ = take_image(author=owner, team=team, data=picture())
+    PromptImage.objects.filter(pk=image.pk).update(run=run)
     invitation = Invitation.objects.create(
         team=team, invited_by=owner, token_hash=hash_of(INVITED), expires_at=timezone.now() + timedelta(days=1)
     )
@@ -275,6 +283,7 @@ def make_world() -> World:
         run=run,
         colleague=colleague.memberships.get(),
         invitation=invitation,
+        image=image,
     )
 
 
@@ -356,7 +365,7 @@ def test_a_thing_is_not_reached_through_another_team_of_ones_own(world: World, r
             assert status_for(world, "stranger", route, method, team_id=world.other_team.public_id) == 404
 
 
-PRIVATE = [route for route in OF_A_TEAM if route.name.startswith(("run-", "pool-"))]
+PRIVATE = [route for route in OF_A_TEAM if route.name.startswith(("run-", "pool-", "image-"))]
 
 
 @pytest.mark.parametrize("route", PRIVATE, ids=lambda route: route.name)

@@ -7,8 +7,9 @@ from typing import Any
 CUT_OFF = 4  # times the limit: who sends as much as that will not listen to an answer
 
 
-def bounded_factory(max_bytes: int) -> Any:
-    """The factory of Daphne's connections, whose requests keep a body of at most `max_bytes`.
+def bounded_factory(max_bytes: int, max_upload_bytes: int) -> Any:
+    """The factory of Daphne's connections, whose requests keep a body of at most `max_bytes`, or `max_upload_bytes` of
+    a form with files.
 
     Twisted takes a whole body into a file before anyone sees the request, however large it is, and then reads the
     fields of a form a second time, in memory, with a bare 400 for those that it cannot read; both are left to Django.
@@ -22,17 +23,21 @@ def bounded_factory(max_bytes: int) -> Any:
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, parsePOSTFormSubmission=False, **kwargs)
             self._body_bytes = 0
+            self._max_bytes = max_bytes
             self._is_over = False
 
         def gotLength(self, length: int | None) -> None:
-            self._is_over = length is not None and length > max_bytes
+            kind = self.requestHeaders.getRawHeaders(b"content-type") or [b""]
+            if kind[0].lower().startswith(b"multipart/form-data"):
+                self._max_bytes = max_upload_bytes
+            self._is_over = length is not None and length > self._max_bytes
             super().gotLength(0 if self._is_over else length)
 
         def handleContentChunk(self, data: bytes) -> None:
             self._body_bytes += len(data)
-            if self._body_bytes > CUT_OFF * max_bytes:
+            if self._body_bytes > CUT_OFF * self._max_bytes:
                 self.channel.loseConnection()
-            if self._body_bytes > max_bytes and not self._is_over:
+            if self._body_bytes > self._max_bytes and not self._is_over:
                 self._is_over = True
                 self.content.seek(0)
                 self.content.truncate()

@@ -39,6 +39,7 @@ class Serving:
         host: str,
         port: int,
         max_body_bytes: int,
+        max_upload_bytes: int,
         worker: Worker,
         ready: Callable[[int], None],
         say: Callable[[str], None],
@@ -46,6 +47,7 @@ class Serving:
         self._host = host
         self._port = port
         self._max_body_bytes = max_body_bytes
+        self._max_upload_bytes = max_upload_bytes
         self._worker = worker
         self._ready = ready
         self._say = say
@@ -63,7 +65,9 @@ class Serving:
         from daphne import server as daphne_server
         from daphne.endpoints import build_endpoint_description_strings
 
-        daphne_server.HTTPFactory = bounded_factory(self._max_body_bytes)  # there is no argument for it
+        daphne_server.HTTPFactory = bounded_factory(
+            self._max_body_bytes, self._max_upload_bytes
+        )  # there is no argument for it
         server = daphne_server.Server(
             application=get_default_application(),
             endpoints=build_endpoint_description_strings(host=self._host, port=self._port),

@@ -12,7 +12,7 @@ from typing import Any
 from fusion.engine.disputes import Ruling
 from fusion.engine.types import AnswerState, Failure, Final, FinishReason, Judgement, Usage
 from fusion.live.debate import CellRecord, RoundRecord
-from fusion.live.record import AnswerRecord, Attempted, CallRecord, RunRecord
+from fusion.live.record import AnswerRecord, Attempted, CallRecord, ImageFacts, RunRecord
 from fusion.runs.costs import answer_cost_nanos, usd
 from fusion.runs.report import record_to_markdown
 
@@ -53,6 +53,7 @@ def record_to_json(record: RunRecord) -> Json:
 def record_to_document(record: RunRecord, finals: Sequence[RunRecord] = (), earlier: Attempts | None = None) -> Json:
     """`record_to_json` with what a reader far from the site lacks: the prompt, who asked, and the pool's version.
 
+    `images` of an answer says how its author got them: `seen`, `told`, `refused`, `left_out`, null without any.
     `finals`: the run once for each of its finals, the final first; `earlier`: what members answered before they were
     asked anew. Both are told in full. `attempted`: how the newest execution ended, if it was to give another final and
     gave none.
@@ -63,6 +64,7 @@ def record_to_document(record: RunRecord, finals: Sequence[RunRecord] = (), earl
         "attempted": _attempted(record.attempted),
         "earlier_attempts": [_attempt(column) for columns in (earlier or {}).values() for column in columns],
         "prompt": record.prompt,
+        "images": [_image(image) for image in record.images],
         "author": record.author,
         "pool_id": record.pool_public_id,
         "pool_version": record.pool_version,
@@ -86,6 +88,17 @@ def _one_of_several(record: RunRecord) -> Json:
         "verdict": _verdict(record.judge.judgement) if not mark.picked_by else None,
         "debate": _debate(record) if not mark.picked_by else None,
         "degraded": [{"code": note.code, "message": note.message} for note in record.degraded],
+    }
+
+
+def _image(image: ImageFacts) -> Json:
+    """An image is named, not contained: `bytes` is the size of the file as it is kept."""
+    return {
+        "id": image.public_id,
+        "media_type": image.media_type,
+        "width": image.width,
+        "height": image.height,
+        "bytes": image.bytes,
     }
 
 
@@ -200,6 +213,7 @@ def _answer(record: RunRecord, answer: AnswerRecord) -> Json:
         "letter": answer.letter,
         "model": answer.endpoint.ref,
         "state": answer.state.value,
+        "images": answer.sight.value if answer.sight is not None else None,
         "text": answer.text,
         "finish": _FINISH.get(answer.state),
         "usage": _usage(answer.usage),

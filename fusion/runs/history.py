@@ -11,7 +11,7 @@ from django.db.models import Count, Exists, OuterRef, Q, Sum
 from django.db.models.functions import Substr
 from django.utils import timezone
 
-from fusion.models import Answer, Call, FinalAnswer, Pool, Run, User
+from fusion.models import Answer, Call, FinalAnswer, Pool, PromptImage, Run, User
 from fusion.models.pool import PoolQuerySet
 from fusion.models.run import RunQuerySet
 from fusion.runs.pool_facts import names_a_seat
@@ -51,6 +51,7 @@ class HistoryRow:
     found_in: tuple[str, ...]
     is_private: bool
     may_delete: bool
+    images: int = 0
 
     @property
     def day(self) -> date:
@@ -68,10 +69,10 @@ def for_list(runs: RunQuerySet) -> RunQuerySet:
 
 
 def history_rows(user: User, runs: Sequence[Run], *, query: str = "") -> list[HistoryRow]:
-    """Rows for `runs`, which come from `for_list`; four queries, two more when something is searched for."""
+    """Rows for `runs`, which come from `for_list`; five queries, two more when something is searched for."""
     ids = [run.pk for run in runs]
     members, costs, found = _members(ids), _costs(ids), _found_in(ids, query)
-    roles = roles_of(user)
+    roles, images = roles_of(user), _images(ids)
     return [
         HistoryRow(
             public_id=str(run.public_id),
@@ -89,6 +90,7 @@ def history_rows(user: User, runs: Sequence[Run], *, query: str = "") -> list[Hi
             found_in=tuple(found[run.pk]),
             is_private=run.is_private,
             may_delete=_may_delete(user, run, roles),
+            images=images.get(run.pk, 0),
         )
         for run in runs
     ]
@@ -117,6 +119,11 @@ def _members(ids: list[int]) -> dict[int, list[MemberChip]]:
         name = facts.get("name") or names_a_seat(ref)
         chips[run_id].append(MemberChip(letter, name, state, bool(facts.get("simulated"))))
     return chips
+
+
+def _images(ids: list[int]) -> dict[int, int]:
+    counts = PromptImage.objects.filter(run__in=ids).order_by().values("run_id").annotate(number=Count("pk"))
+    return {row["run_id"]: row["number"] for row in counts}
 
 
 def _costs(ids: list[int]) -> dict[int, int]:

@@ -73,16 +73,21 @@ def checked_picture(data: bytes) -> Picture:
         _decoding.release()
 
 
-def _check_bytes(data: bytes) -> None:
+def check_size(size: int) -> None:
+    """Raises InvalidInput for a file of so many bytes, if that alone says enough."""
     limit: int = settings.FUSION_IMAGE_MAX_BYTES
-    if not data:
+    if not size:
         raise _refused("image_empty", "The file is empty. Choose another one.")
-    if len(data) > limit:
-        megabytes = f"{len(data) / 1_000_000:.1f}"
+    if size > limit:
+        megabytes = f"{size / 1_000_000:.1f}"
         raise _refused(
             "image_too_large",
             f"The file has {megabytes} MB; {limit // 1_000_000} MB are allowed. Save it smaller, or as JPEG.",
         )
+
+
+def _check_bytes(data: bytes) -> None:
+    check_size(len(data))
     size = _webp_size(data)
     if size is not None:
         _check_pixels(*size)  # Pillow makes room for the whole picture when it opens one

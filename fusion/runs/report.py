@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from fusion.engine.sentences import rechecked
-from fusion.engine.types import Assessment, Contradiction, Final, FinalKind, Judgement, Point, RunState, Usage
-from fusion.live.record import AnswerRecord, Attempted, CallRecord, RunRecord
+from fusion.engine.types import Assessment, Contradiction, Final, FinalKind, Judgement, Point, RunState, Sight, Usage
+from fusion.live.record import AnswerRecord, Attempted, CallRecord, ImageFacts, RunRecord
 from fusion.runs.costs import run_cost_nanos, usd
 from fusion.runs.report_debate import debate_section
 from fusion.runs.report_text import fenced, inline, quoted
@@ -25,7 +25,7 @@ def record_to_markdown(
     others = [other for other in finals if other.final.number != record.final.number]
     parts = [
         _head(record),
-        "## Prompt\n\n" + fenced(record.prompt),
+        "## Prompt\n\n" + fenced(record.prompt) + _images(record),
         _final(record),
         _verdict(record.judge.judgement),
         debate_section(record),
@@ -54,6 +54,32 @@ def _head(record: RunRecord) -> str:
             "- **Simulated:** some or all of these answers come from the built-in simulation, not from a model"
         )
     return f"# Run {record.public_id}\n\n" + "\n".join(facts)
+
+
+def _images(record: RunRecord) -> str:
+    """The images of the question by format and size; they are not in the report."""
+    if not record.images:
+        return ""
+    lines = [f"- {image_words(image)}" for image in record.images]
+    how = sight_words(record.judge.sight)
+    judge = f"\n\nThe judge {how}." if how else ""
+    return "\n\nImages (not in this file):\n\n" + "\n".join(lines) + judge
+
+
+def image_words(image: ImageFacts) -> str:
+    kind = image.media_type.removeprefix("image/").upper()
+    return f"{kind}, {image.width} × {image.height} pixels, {image.bytes:,} bytes"
+
+
+def sight_words(sight: Sight | None) -> str:
+    """How somebody got the images; empty where there were none."""
+    words = {
+        Sight.SEEN: "saw the images",
+        Sight.TOLD: "cannot see and was told of the images",
+        Sight.REFUSED: "refused the images and was told of them",
+        Sight.LEFT_OUT: "cannot see and was left out",
+    }
+    return "" if sight is None else words[sight]
 
 
 def _attempted(attempted: Attempted) -> str:
@@ -196,8 +222,9 @@ def _with_earlier(record: RunRecord, letter: str, earlier: Mapping[str, Sequence
     answer = record.answers[letter]
     head = f"### {letter}: {inline(answer.endpoint.name)} ({inline(answer.endpoint.provider)})"
     late = ("late: not judged",) if record.is_unjudged(letter) else ()
+    sight = (sight_words(answer.sight),) if answer.sight is not None else ()
     older = [f"#### Earlier: attempt {one.attempt}\n\n{_answer(one)}" for one in earlier.get(letter, ())]
-    return "\n\n".join([head, _answer(answer, *late), *older])
+    return "\n\n".join([head, _answer(answer, *late, *sight), *older])
 
 
 def _answer(answer: AnswerRecord, *facts: str) -> str:

@@ -133,8 +133,8 @@ def _create_run(
     mode: Mode,
     key: str,
     private: bool,
-    images: Sequence[PromptImage],
-    blind_members: str,
+    images: Sequence[PromptImage] = (),
+    blind_members: str = BlindMembers.TELL,
 ) -> Run:
     User.objects.select_for_update().get(pk=author.pk)  # two starts of one person count one after the other
     existing = _run_of_key(author, key)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat
+from django.urls import reverse
 
 from fusion.web.views.refusals import refusal
 
@@ -14,10 +15,10 @@ Handler = Callable[[HttpRequest], HttpResponse]
 
 
 def body_limit(get_response: Handler) -> Handler:
-    """Middleware: answers 413 with a sentence when the body is declared to be larger than Django would take."""
+    """Middleware: answers 413 with a sentence when the body is declared to be larger than what this address takes."""
 
     def guarded(request: HttpRequest) -> HttpResponse:
-        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        limit = _limit(request)
         declared = request.META.get("CONTENT_LENGTH", "")
         if not declared.isdecimal() or int(declared) <= limit:
             return get_response(request)
@@ -26,3 +27,11 @@ def body_limit(get_response: Handler) -> Handler:
         return refusal(request, message, status=413)
 
     return guarded
+
+
+def _limit(request: HttpRequest) -> int:
+    """Images may come along in two places; Django itself bounds what else is in such a form."""
+    takes_images = request.path in (reverse("image-create"), reverse("run-create"))
+    is_form_with_files = request.content_type == "multipart/form-data"
+    limit: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    return settings.FUSION_UPLOAD_MAX_BYTES if takes_images and is_form_with_files else limit

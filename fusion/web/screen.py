@@ -179,6 +179,7 @@ class Screen:
             return {
                 "run_id": record.public_id,
                 "prompt": record.prompt,
+                "images": record.images,
                 "mode": record.mode.value,
                 "mode_label": Mode(record.mode.value).label,
                 "pool_name": record.pool_name,

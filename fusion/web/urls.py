@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from fusion.web.views import account, ask, exports, finals, history, pools, runs, theme
+from fusion.web.views import account, ask, exports, finals, history, images, pools, runs, theme
 from fusion.web.views.teams import audit, invitations, members, switching
 from fusion.web.views.teams import settings as team_pages
 
@@ -19,6 +19,8 @@ urlpatterns = [
     path("r/<uuid:public_id>/delete", runs.run_delete, name="run-delete"),
     path("r/<uuid:public_id>/restore", runs.run_restore, name="run-restore"),
     path("r/<uuid:public_id>/export.<str:extension>", exports.run_export, name="run-export"),
+    path("images", images.image_create, name="image-create"),
+    path("images/<uuid:public_id>", images.image_show, name="image-show"),
     path("history", history.history, name="history"),
     path("pools", pools.pool_list, name="pools"),
     path("pools/new", pools.pool_create, name="pool-create"),

@@ -14,20 +14,24 @@ import sys
 import uuid
 from argparse import ArgumentParser
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TextIO
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
 from fusion.engine.controls import Controls
-from fusion.errors import FusionError, RunStateConflict
+from fusion.errors import FusionError, InvalidInput, RunStateConflict
 from fusion.live.record import RunRecord
 from fusion.live.runs import LIVE, LiveRun
-from fusion.models import Pool, Run, User
+from fusion.models import Pool, PromptImage, Run, User
 from fusion.models.pool import Mode
+from fusion.models.run import BlindMembers
 from fusion.runs.database import close_database_threads, in_database
 from fusion.runs.exports import record_to_json
 from fusion.runs.identity import pool_for, run_as
+from fusion.runs.images import check_number, take_image
+from fusion.runs.pictures import check_size
 from fusion.runs.progress import Progress, harmless
 from fusion.runs.selectors import load_record
 from fusion.runs.services import check_prompt, start_run, stop_run
@@ -46,6 +50,12 @@ class Command(BaseCommand):
             "--pool", default="", metavar="[TEAM/]SLUG", help="the pool to ask (default: the first one)"
         )
         parser.add_argument("--mode", default=None, choices=Mode.values, help="instead of the pool's mode")
+        parser.add_argument(
+            "--image", dest="images", action="append", default=[], metavar="FILE", help="an image (repeat for more)"
+        )
+        parser.add_argument(
+            "--leave-out-blind", action="store_true", help="do not ask members that cannot see the images"
+        )
         parser.add_argument("--as", dest="email", default="", metavar="EMAIL", help="the person who asks")
         parser.add_argument("--json", action="store_true", help="print the whole run as one JSON object")
         parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
@@ -98,7 +108,7 @@ async def _run(worker: Worker, interrupt: _Interrupt, question: str, options: di
     await refresh_catalogue()
     person = await in_database(run_as, options["email"])
     pool = await in_database(pool_for, person, options["pool"])
-    run = await in_database(_start, person, pool, question, options["mode"])
+    run = await in_database(_start, person, pool, question, options)
     try:
         await worker.until_ended(run.pk)
         return await _stored_end(run)
@@ -155,8 +165,32 @@ class _Interrupt:
         self._loop.remove_signal_handler(signal.SIGINT)
 
 
-def _start(person: User, pool: Pool, question: str, mode: str | None) -> Run:
-    return start_run(author=person, pool=pool, prompt=question, mode=mode, idempotency_key=uuid.uuid4().hex)
+def _start(person: User, pool: Pool, question: str, options: dict[str, Any]) -> Run:
+    check_number(len(options["images"]))
+    return start_run(
+        author=person,
+        pool=pool,
+        prompt=question,
+        mode=options["mode"],
+        idempotency_key=uuid.uuid4().hex,
+        images=[_image(person, pool, name) for name in options["images"]],
+        blind_members=BlindMembers.LEAVE_OUT if options["leave_out_blind"] else BlindMembers.TELL,
+    )
+
+
+def _image(person: User, pool: Pool, name: str) -> PromptImage:
+    """The image of that file, as it will be sent. Raises InvalidInput with the file's name."""
+    try:
+        size = Path(name).stat().st_size
+        check_size(size)
+        image, note = take_image(author=person, team=pool.team, data=Path(name).read_bytes())
+    except OSError as exc:
+        raise InvalidInput(f"{name} cannot be read: {exc.strerror}.", field="images") from exc
+    except InvalidInput as exc:
+        raise InvalidInput(f"{name}: {exc.message}", code=exc.code, field="images") from exc
+    if note:
+        _write(sys.stderr, f"Note: {name}: {note}\n")
+    return image
 
 
 def _stop(run: Run, person: User) -> None:

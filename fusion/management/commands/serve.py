@@ -31,6 +31,7 @@ class Command(BaseCommand):
             host=options["host"],
             port=options["port"],
             max_body_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
+            max_upload_bytes=settings.FUSION_UPLOAD_MAX_BYTES,
             worker=Worker(),
             ready=self._announce,
             say=self._say,

@@ -12,8 +12,10 @@ from django import forms
 from fusion.errors import FusionError, InvalidInput
 from fusion.models import Pool, Run, User
 from fusion.models.pool import Mode
+from fusion.models.run import BlindMembers
 from fusion.runs.selectors import visible_pools
 from fusion.runs.services import check_prompt
+from fusion.web.uploads import SentImages
 
 _KEY = re.compile(r"[\w-]{1,64}", re.ASCII)
 
@@ -40,13 +42,25 @@ class RunForm(forms.Form):
         choices=Mode.choices, required=False, error_messages={"invalid_choice": "Choose one of the modes."}
     )
     private = forms.BooleanField(required=False)
+    blind_members = forms.ChoiceField(
+        choices=BlindMembers.choices,
+        required=False,
+        error_messages={"invalid_choice": "Choose what becomes of members that cannot see."},
+    )
     idempotency_key = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def __init__(
-        self, data: Mapping[str, Any] | None = None, *, user: User, initial: dict[str, Any] | None = None
+        self,
+        data: Mapping[str, Any] | None = None,
+        *,
+        user: User,
+        initial: dict[str, Any] | None = None,
+        sent: SentImages | None = None,
     ) -> None:
+        """`sent`: the images that come with the question."""
         super().__init__(data, initial=initial, auto_id="ask-%s")
         self._user = user
+        self.sent = sent or SentImages()
         pool = self.fields["pool"]
         assert isinstance(pool, forms.ModelChoiceField)
         pool.queryset = visible_pools(user)
@@ -72,12 +86,21 @@ class RunForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """A key stands for one question: a form that was opened again and changed asks anew."""
         data = self.cleaned_data
-        earlier = Run.objects.filter(author=self._user, idempotency_key=data.get("idempotency_key", ""))
-        asked = earlier.values_list("prompt", "pool_version__pool", "mode").first()
-        pool = data.get("pool")
-        if asked is not None and pool is not None and asked != (data.get("prompt"), pool.pk, data["mode"] or asked[2]):
+        data["blind_members"] = data.get("blind_members") or BlindMembers.TELL
+        for problem in self.sent.problems:
+            self.add_error(None, problem)
+        earlier = Run.objects.filter(author=self._user, idempotency_key=data.get("idempotency_key", "")).first()
+        if earlier is not None and data.get("pool") is not None and not self._asks(earlier, data):
             data["idempotency_key"] = new_key()
         return data
+
+    def _asks(self, run: Run, data: dict[str, Any]) -> bool:
+        """Whether the form asks what the run asked."""
+        same = (run.prompt, run.pool_version.pool_id) == (data.get("prompt"), data["pool"].pk)
+        shown = list(run.images.values_list("sha256", flat=True))
+        images = [image.sha256 for image in self.sent.images]
+        blind = not images or run.blind_members == data["blind_members"]
+        return same and blind and images == shown and (data["mode"] or run.mode) == run.mode
 
     def add_failure(self, failure: FusionError) -> None:
         """Put a service's refusal where the person can see what to change."""

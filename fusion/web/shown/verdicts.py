@@ -9,10 +9,11 @@ from fusion.engine.debate import PartialRuling, partial_ruling
 from fusion.engine.disputes import Dispute
 from fusion.engine.rubrics import RUBRICS
 from fusion.engine.sentences import rechecked
-from fusion.engine.types import Assessment, Contradiction, Judgement, Point
+from fusion.engine.types import Assessment, Contradiction, Judgement, Point, Sight
 from fusion.engine.verdict import PartialVerdict, partial_verdict
 from fusion.live.record import RunRecord, SittingRecord
 from fusion.runs.disputes import stance_name
+from fusion.web.shown.answers import sight_words
 from fusion.web.shown.words import listed, plural
 
 READ_EVERY_MS = 250
@@ -183,7 +184,7 @@ def why(record: RunRecord) -> Why:
         standing=label,
         standing_tone=tone,
         rationale=verdict.rationale,
-        saw=_saw(judgement),
+        saw=_saw(judgement, record.judge.sight, len(record.images)),
         criteria=tuple(name.replace("_", " ") for name in criteria),
         rows=_rows(record, judgement, criteria),
         assessments=verdict.assessments,
@@ -227,9 +228,10 @@ def _why_not(record: RunRecord) -> str:
     return "No judge gave a verdict on these answers."
 
 
-def _saw(judgement: Judgement) -> str:
+def _saw(judgement: Judgement, sight: Sight | None, images: int) -> str:
     seen = plural(len(judgement.order), "anonymised answer")
-    return f"The judge saw {seen} in the order {', '.join(judgement.order)}."
+    how = sight_words(sight, images)
+    return f"The judge saw {seen} in the order {', '.join(judgement.order)}.{f' It {how}.' if how else ''}"
 
 
 def _criteria(rubric_key: str, assessments: tuple[Assessment, ...]) -> tuple[str, ...]:

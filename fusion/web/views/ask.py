@@ -16,6 +16,7 @@ from fusion.errors import PoolUnusable
 from fusion.live.record import EndpointFacts
 from fusion.models import Pool, PoolVersion, Run, User
 from fusion.models.pool import Mode
+from fusion.models.run import BlindMembers
 from fusion.runs import health
 from fusion.runs.examples import bundled_questions
 from fusion.runs.history import for_list
@@ -24,6 +25,7 @@ from fusion.runs.pools import CallPlan, planned_calls, spec_of
 from fusion.runs.selectors import search_runs, visible_pools
 from fusion.teams.selectors import find_current_team
 from fusion.web.forms.runs import RunForm, new_key
+from fusion.web.uploads import SentImages, Upload
 from fusion.web.views.entry import read_only, signed_in
 
 RECENT = 8
@@ -43,7 +45,8 @@ class PoolOption:
     """One pool of the picker with everything that its run will call.
 
     `problem`: why it cannot be asked as it stands. `failing`: sentences about who has failed lately.
-    `tightest`: the member with the least room for a question.
+    `tightest`: the member with the least room for a question. `blind` and `unsure`: who cannot see images, and of whom
+    nobody says it, the judge among them.
     """
 
     public_id: str
@@ -58,6 +61,8 @@ class PoolOption:
     problem: str
     tightest: Tightest | None
     failing: tuple[str, ...]
+    blind: tuple[str, ...]
+    unsure: tuple[str, ...]
 
 
 @signed_in
@@ -70,7 +75,9 @@ def ask(request: HttpRequest) -> HttpResponse:
         plan = pool_option(_chosen_pool(user, request.GET.get("pool", "")), request.GET.get("mode", ""))
         response = render(request, "fusion/ask/_plan.html", {"plan": plan})
     else:
-        response = ask_page(request, RunForm(user=user, initial=_initial(request, user)))
+        source = _source(user, request.GET.get("from", ""))
+        form = RunForm(user=user, initial=_initial(request, user, source), sent=_images_of(source))
+        response = ask_page(request, form)
     response["Vary"] = "HX-Request, HX-Target, Cookie"
     return response
 
@@ -93,6 +100,10 @@ def ask_page(request: HttpRequest, form: RunForm, *, status: int = 200) -> HttpR
         "recent": [run for run in recent if not run.is_in_flight],
         "running": list(runs.in_flight().order_by("-pk")[:10]),
         "is_first": not recent,
+        "images_max": settings.FUSION_IMAGES_PER_PROMPT,
+        "image_max_bytes": settings.FUSION_IMAGE_MAX_BYTES,
+        "blind_choices": BlindMembers.choices,
+        "blind_members": form["blind_members"].value() or BlindMembers.TELL,
         "prompt_limit": settings.FUSION_PROMPT_MAX_CHARS,
         "only_simulated": _is_only_simulated(user),
     }
@@ -106,14 +117,19 @@ def _is_only_simulated(user: User) -> bool:
     return all(source.is_simulated for source in models.connections())
 
 
-def _initial(request: HttpRequest, user: User) -> dict[str, Any]:
+def _images_of(source: Run | None) -> SentImages:
+    """The images of a question that is asked again in other words; the new run gets copies."""
+    return SentImages(tuple(Upload("", image) for image in source.images.all())) if source is not None else SentImages()
+
+
+def _initial(request: HttpRequest, user: User, source: Run | None) -> dict[str, Any]:
     """An empty question, or one that is asked again in other words; the pool is the one used last."""
     initial: dict[str, Any] = {"idempotency_key": new_key()}
-    source = _source(user, request.GET.get("from", ""))
     last = source or search_runs(user).filter(author=user).defer("prompt").first()
     if source is not None:
         initial["prompt"] = source.prompt
         initial["mode"] = source.mode
+        initial["blind_members"] = source.blind_members
     if last is not None:
         initial["pool"] = str(last.pool_version.pool.public_id)
     example = next((known for known in bundled_questions() if known.slug == request.GET.get("example")), None)
@@ -169,6 +185,8 @@ def pool_option(pool: Pool | None, mode: str) -> PoolOption | None:
         problem=_problem(version),
         tightest=_tightest(members, models),
         failing=tuple(_failing([*members, *_others(judge, writer)])),
+        blind=tuple(_with_sight([*members, *_others(judge, None)], False, models)),
+        unsure=tuple(_with_sight([*members, *_others(judge, None)], None, models)),
     )
 
 
@@ -191,6 +209,14 @@ def _failing(parts: list[tuple[str, EndpointFacts]]) -> Iterator[str]:
         lately = health.failing(facts.ref)
         if lately is not None:
             yield f"{name} ({facts.name}) failed in {lately.failed} of its last {lately.calls} calls."
+
+
+def _with_sight(parts: list[tuple[str, EndpointFacts]], sees: bool | None, models: TeamModels) -> Iterator[str]:
+    """Those of whom the catalogue says this about images."""
+    for name, facts in parts:
+        known = models.entry(facts.ref)
+        if known is not None and known.sees is sees:
+            yield f"{name} ({facts.name})" if len(name) == 1 else "the judge"
 
 
 def _tightest(members: tuple[tuple[str, EndpointFacts], ...], models: TeamModels) -> Tightest | None:

@@ -65,7 +65,12 @@ def kept_page(request: HttpRequest, *, status: int) -> HttpResponse:
         for value in values
         if name not in ("csrfmiddlewaretoken", "prompt")
     ]
-    context = {"fields": fields, "prompt": request.POST.get("prompt"), "status": status}
+    context = {
+        "fields": fields,
+        "prompt": request.POST.get("prompt"),
+        "status": status,
+        "has_files": bool(request.FILES),
+    }
     return render(request, "kept.html", context, status=status)
 
 

@@ -20,6 +20,7 @@ from fusion.runs import finals, services
 from fusion.teams.rights import Action, may
 from fusion.web.forms.runs import RunForm, new_key
 from fusion.web.screen import Screen
+from fusion.web.uploads import sent_images
 from fusion.web.views.ask import ask_page
 from fusion.web.views.entry import read_only, signed_in, write_only
 from fusion.web.views.refusals import refusal
@@ -44,7 +45,7 @@ def status_of(failure: FusionError) -> int:
 def run_create(request: HttpRequest) -> HttpResponse:
     """Start a run and go to its page; or give the form back as it was, with what is wrong."""
     user = person_of(request)
-    form = RunForm(request.POST, user=user)
+    form = RunForm(request.POST, user=user, sent=sent_images(request, user))
     status = 422
     if form.is_valid():
         data = form.cleaned_data
@@ -56,6 +57,8 @@ def run_create(request: HttpRequest) -> HttpResponse:
                 mode=data["mode"] or None,
                 idempotency_key=data["idempotency_key"],
                 private=data["private"],
+                images=form.sent.images,
+                blind_members=data["blind_members"],
             )
         except FusionError as failure:
             form.add_failure(failure)
@@ -79,6 +82,7 @@ def run_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "pool_id": run.pool_version.pool.public_id,
         "may_run": may(user, run.team, Action.RUN),
         "again_key": new_key(),
+        "blind_members": run.blind_members,
         # What is open stays open for whoever came while the run was under way; see data-watching.
         "is_watched": not context["is_final"],
     }
