@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from fusion.engine.events import CallEnded
-from fusion.errors import ProviderContextTooLong
+from fusion.errors import ProviderContextTooLong, ProviderImagesRefused
 
 LATELY_S = 900.0
 KEPT = 50
@@ -17,6 +17,7 @@ FAILING = 0.3
 
 _calls: dict[str, deque[tuple[float, bool]]] = {}
 _lock = threading.Lock()
+_ABOUT_THE_QUESTION = (ProviderContextTooLong.code, ProviderImagesRefused.code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +35,10 @@ def note(ref: str, *, failed: bool) -> None:
 
 
 def note_end(event: CallEnded) -> None:
-    """Remember a call, unless its ending says nothing of the model: a person's stop, or a question without room."""
-    too_long = event.failure is not None and event.failure.code == ProviderContextTooLong.code
-    if event.status != "stopped" and not too_long:
+    """Remember a call, unless its ending says nothing of the model: a person's stop, a question without room for it, or
+    images that it does not take."""
+    is_about_question = event.failure is not None and event.failure.code in _ABOUT_THE_QUESTION
+    if event.status != "stopped" and not is_about_question:
         note(event.ref, failed=event.status in ("failed", "truncated"))
 
 

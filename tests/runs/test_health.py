@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from fusion.engine.events import CallEnded
+from fusion.engine.types import Failure, Role
 from fusion.runs import health
 from fusion.runs.health import Failing
 
@@ -47,4 +49,11 @@ def test_what_was_long_ago_does_not_count(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_only_the_latest_calls_are_kept() -> None:
     ended("lab:m", *[True] * 100, *[False] * health.KEPT)
+    assert health.failing("lab:m") is None
+
+
+def test_a_refusal_of_images_says_nothing_of_the_model() -> None:
+    failure = Failure("provider_images_refused", "It takes no images.")
+    for number in range(5):
+        health.note_end(CallEnded(f"c{number}", Role.PANEL, "lab:m", 1, "A", "failed", None, None, 5, failure))
     assert health.failing("lab:m") is None
