@@ -147,16 +147,9 @@ def _require(refs: Iterable[str], version: PoolVersion, models: TeamModels) -> N
 
 
 def why_not(ref: str, version: PoolVersion, models: TeamModels) -> str:
-    """Why a pool's version may not ask `ref`, in a sentence; empty when it may.
-
-    A slug that was the team's own when the pool was saved does not become the site's by itself: who pays would change.
-    """
+    """Why a pool's version may not ask `ref`, in a sentence; empty when it may."""
     slug = ref.partition(":")[0]
-    if version.payers.get(slug) == "team" and models.payer_of(slug) == "site":
-        return (
-            f"The team's own connection “{slug}” is gone; the site has one of that name. Save the pool again to use it."
-        )
-    return models.why_not(ref)
+    return models.why_not_paid(slug, payers=version.payers, since=version.created_at) or models.why_not(ref)
 
 
 def endpoint_facts(version: PoolVersion) -> dict[str, EndpointFacts]:
@@ -183,7 +176,7 @@ def prepare(run: Run) -> Execution:
         row=execution,
         plan=_plan(run, execution, todo, models),
         models=models,
-        record=_fresh_record(run, earlier, execution, todo),
+        record=_fresh_record(run, earlier, execution, todo, models),
         earlier=earlier,
         keeps_verdict=todo.keeps_verdict,
         continues=execution.continues if todo.judgement is not None else None,
@@ -379,12 +372,13 @@ def overall_s(version: PoolVersion, mode: Mode) -> float:
     return whole_s + version.debate_rounds * settings.FUSION_ROUND_TIMEOUT_S + settings.FUSION_JUDGE_TIMEOUT_S
 
 
-def _fresh_record(run: Run, earlier: RunRecord, execution: RunExecution, todo: Todo) -> RunRecord:
+def _fresh_record(run: Run, earlier: RunRecord, execution: RunExecution, todo: Todo, models: TeamModels) -> RunRecord:
     """The record at the start of this execution: what is given stays, what will be asked starts empty."""
     record = replace(
         earlier,
         answers={letter: _fresh_column(column, todo) for letter, column in earlier.answers.items()},
         calls=dict(earlier.calls),
+        endpoints=_paid_now(earlier.endpoints, run.pool_version, models),
         attempted=None,
         grace=None,
         waiting_for_all=False,
@@ -400,6 +394,17 @@ def _fresh_record(run: Run, earlier: RunRecord, execution: RunExecution, todo: T
         _begin_stages(run, record, execution, todo)
     mark_out_of_date(record)
     return record
+
+
+def _paid_now(known: Mapping[str, EndpointFacts], version: PoolVersion, models: TeamModels) -> dict[str, EndpointFacts]:
+    """What people see of each model, with whose key this execution uses: an earlier one may have used another."""
+    now = models.facts_of(ref for ref in known if not why_not(ref, version, models))
+    return {
+        ref: replace(facts, payer=now[ref].payer, provider=now[ref].provider)
+        if ref in now
+        else replace(facts, payer="")
+        for ref, facts in known.items()
+    }
 
 
 def _begin_stages(run: Run, record: RunRecord, execution: RunExecution, todo: Todo) -> None:

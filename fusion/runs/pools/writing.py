@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.text import slugify
 
-from fusion.catalogue.available import models_of
+from fusion.catalogue.available import TeamModels, models_of
 from fusion.errors import InvalidInput
 from fusion.models import Pool, PoolMember, PoolVersion, Team, User
 from fusion.runs.pools.checking import check_spec, payers_of
@@ -44,10 +44,17 @@ def save_pool(*, pool: Pool, author: User, spec: PoolSpec) -> PoolVersion:
     pool.name, pool.visibility = spec.name.strip(), spec.visibility
     pool.save(update_fields=["name", "visibility"])
     current, payers = pool.current, payers_of(spec, models)
-    if current is not None and spec_of(current) == replace(spec, name=pool.name) and current.payers == payers:
+    is_as_it_was = current is not None and spec_of(current) == replace(spec, name=pool.name)
+    if current is not None and is_as_it_was and _same_payers(current, payers, models):
         return current
     number = 1 if current is None else current.number + 1
     return _write_version(pool, author=author, spec=spec, number=number, payers=payers)
+
+
+def _same_payers(version: PoolVersion, payers: dict[str, str], models: TeamModels) -> bool:
+    """Whether the version may go on as it is; one that has lost the team's own connection needs a new one."""
+    lost = (models.why_not_paid(slug, payers=version.payers, since=version.created_at) for slug in payers)
+    return version.payers == payers and not any(lost)
 
 
 def duplicate_pool(*, pool: Pool, author: User) -> Pool:
