@@ -32,9 +32,7 @@ from django.urls import get_resolver, reverse
 from django.urls.resolvers import URLPattern, URLResolver
 from django.utils import timezone
 
-from fusion.catalogue.connections import create_connection
-from fusion.catalogue.specs import ConnectionSpec
-from fusion.models import Answer, Connection, Invitation, Membership, Pool, PromptImage, Run, Team, User
+from fusion.models import Answer, Invitation, Membership, Pool, PromptImage, Run, Team, User
 from fusion.models.team import Role
 from fusion.runs.database import close_database_threads
 from fusion.runs.images import take_image
@@ -68,7 +66,10 @@ pool-preview                   POST    302     200     200     200     200     2
 pool-detail                    GET     302     404     200     200     200     200     200     404
 pool-edit                      GET     302     404     403     403     403     200     200     404
 pool-edit                      POST    302     404     403     403     403     422     422     404
+pool-duplicate                 GET     302     404     403     200     403     200     200     404
 pool-duplicate                 POST    302     404     403     302     403     302     302     404
+pool-compare                   GET     302     404     200     200     200     200     200     404
+pool-restore                   POST    302     404     403     403     403     302     302     404
 pool-delete                    GET     302     404     403     403     403     200     200     404
 pool-delete                    POST    302     404     403     403     403     302     302     404
 team                           GET     302     302     302     302     302     302     302     302
@@ -97,27 +98,6 @@ invitation                     GET     200     200     200     200     200     2
 invitation                     POST    302     302     409     409     409     409     409     302
 account-delete                 GET     302     200     200     200     200     200     200     200
 account-delete                 POST    302     302     302     302     302     302     422     422
-team-connections               GET     302     404     403     403     403     200     200     404
-team-connection-new            GET     302     404     403     403     403     200     200     404
-team-connection-new            POST    302     404     403     403     403     422     422     404
-team-connection-edit           GET     302     404     403     403     403     200     200     404
-team-connection-edit           POST    302     404     403     403     403     302     302     404
-team-connection-test           POST    302     404     403     403     403     200     200     404
-team-connection-switch         GET     302     404     403     403     403     200     200     404
-team-connection-switch         POST    302     404     403     403     403     302     302     404
-team-connection-delete         GET     302     404     403     403     403     200     200     404
-team-connection-delete         POST    302     404     403     403     403     302     302     404
-site-connections               GET     302     404     404     404     404     404     404     200
-site-connection-new            GET     302     404     404     404     404     404     404     200
-site-connection-new            POST    302     404     404     404     404     404     404     422
-site-connection-edit           GET     302     404     404     404     404     404     404     200
-site-connection-edit           POST    302     404     404     404     404     404     404     422
-site-connection-test           POST    302     404     404     404     404     404     404     200
-site-connection-switch         GET     302     404     404     404     404     404     404     200
-site-connection-switch         POST    302     404     404     404     404     404     404     302
-site-connection-delete         GET     302     404     404     404     404     404     404     200
-site-connection-delete         POST    302     404     404     404     404     404     404     302
-site-connection-local          POST    302     404     404     404     404     404     404     302
 theme-set                      POST    302     302     302     302     302     302     302     302
 
 account_login                  GET     200     302     302     302     302     302     302     302
@@ -228,7 +208,6 @@ class World:
     colleague: Membership
     invitation: Invitation
     image: PromptImage
-    connections: dict[str, Connection]
 
     def arguments(self, route: Route, **instead: object) -> dict[str, object]:
         """What an address of alice's team is filled with. `instead`: other values by the argument's name."""
@@ -257,8 +236,6 @@ class World:
             "image-": self.image,
             "team-member": self.colleague,
             "team-invitation": self.invitation,
-            "team-connection": self.connections["team"],
-            "site-connection": self.connections["site"],
         }
         thing = next((thing for prefix, thing in by_prefix.items() if name.startswith(prefix)), None)
         return thing.public_id if thing is not None else uuid.uuid4()
@@ -310,10 +287,6 @@ def make_world() -> World:
         colleague=colleague.memberships.get(),
         invitation=invitation,
         image=image,
-        connections={
-            "team": create_connection(actor=owner, team=team, spec=ConnectionSpec(preset="openrouter")),
-            "site": create_connection(actor=None, team=None, spec=ConnectionSpec(preset="openai")),
-        },
     )
 
 

@@ -33,6 +33,7 @@ class PoolAdmin(AnyModelAdmin):
         "name",
         "slug",
         "visibility",
+        "editors",
         "team",
         "author",
         "current",

@@ -11,11 +11,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from fusion.catalogue.entries import CatalogueEntry, Payer
-from fusion.catalogue.sources import Source, given_up_by, sources_from_settings, sources_of, with_key
+from fusion.catalogue.sources import Source, sources_from_settings, sources_of, with_key
 from fusion.catalogue.stored import read_entries, revision
 from fusion.engine.types import Endpoint, Provider
 from fusion.live.record import EndpointFacts
-from fusion.models import Connection as StoredConnection
 from fusion.models import Team
 from fusion.providers import registry
 from fusion.providers.catalogue import ModelInfo
@@ -24,14 +23,10 @@ from fusion.providers.problems import Part, Problem
 
 @dataclass(slots=True)
 class TeamModels:
-    """The connections that a team can name, by slug, with the models behind them; a snapshot that never changes.
-
-    `given_up`: when the team's own connection of a slug was deleted.
-    """
+    """The connections that a team can name, by slug, with the models behind them; a snapshot that never changes."""
 
     sources: Mapping[str, Source]
     _by_source: dict[str, Mapping[str, CatalogueEntry]] = field(repr=False, default_factory=dict)
-    given_up: Mapping[str, datetime] = field(default_factory=dict)
 
     def connections(self) -> tuple[Source, ...]:
         """Those that can be asked: real ones first."""
@@ -74,30 +69,20 @@ class TeamModels:
 
     def why_not(self, ref: str) -> str:
         """Why `ref` cannot be asked, in a sentence; empty when it can."""
-        slug = ref.partition(":")[0]
+        slug, colon, _ = ref.partition(":")
         source = self.sources.get(slug)
         if source is not None and source.obstacle:
             return source.obstacle
         if self.entry(ref) is not None:
             return ""
+        if source is None and (not colon or slug in ("pool", "pools")):
+            return "A pool cannot be part of a pool, and a model is named by its connection: connection:model."
         return "It has no such model." if source is not None else f"There is no connection “{slug[:40]}” here."
 
     def payer_of(self, slug: str) -> Payer:
         """Whose key `slug` means to this team."""
         source = self.sources.get(slug)
         return source.payer if source is not None else ""
-
-    def why_not_paid(self, slug: str, *, payers: Mapping[str, str], since: datetime) -> str:
-        """Why rules that were saved at `since`, when `payers` paid, may not use `slug` now; empty when they may.
-
-        What was the team's own, then or later, does not become the site's by itself: who pays would change.
-        """
-        was_own = payers.get(slug) == "team" or (slug in self.given_up and self.given_up[slug] > since)
-        if not was_own or self.payer_of(slug) != "site":
-            return ""
-        return (
-            f"The team's own connection “{slug}” is gone; the site has one of that name. Save the pool again to use it."
-        )
 
     def problems_at(self, slug: str, part: Part) -> tuple[Problem, ...]:
         """The problems that a connection can simulate for this part of a pool, in the order to show them in."""
@@ -182,7 +167,7 @@ def models_by_team(teams: Iterable[Team]) -> dict[int, TeamModels]:
 def _remembered(team: Team, memory: _Memory) -> TeamModels:
     found = memory.teams.get(team.pk)
     if found is None:
-        found = memory.teams[team.pk] = TeamModels(sources_of(team), memory.entries, given_up_by(team))
+        found = memory.teams[team.pk] = TeamModels(sources_of(team), memory.entries)
     return found
 
 
@@ -216,15 +201,7 @@ def _current(number: int) -> _Memory:
     with _lock:
         if _memory is None or _memory.revision != number:
             _memory = _Memory(number)
-            _drop_old_providers()
         return _memory
-
-
-def _drop_old_providers() -> None:
-    """A provider holds a key: none stays in memory once its connection has another one or is gone."""
-    live = {(str(pk), changed_at) for pk, changed_at in StoredConnection.objects.live().values_list("pk", "changed_at")}
-    for key in [key for key in _providers if key not in live and not key[0].startswith("env:")]:
-        _providers.pop(key, None)
 
 
 def _provider(source: Source) -> Provider:

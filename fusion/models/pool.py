@@ -50,11 +50,17 @@ class PoolQuerySet(models.QuerySet["Pool"]):
 
 class Pool(models.Model):
     """A named pool of a team. `current` is the version that new runs use. `origin` names the connection that a
-    default pool was made for, so that it is made once; deleting keeps the row, because runs point at its versions."""
+    default pool was made for, so that it is made once; deleting keeps the row, because runs point at its versions.
+
+    `editors` is about the rules: who may see it, who may edit it and whether it stays is up to author and admins."""
 
     class Visibility(models.TextChoices):
         PRIVATE = "private", "Only me"
         TEAM = "team", "My team"
+
+    class Editors(models.TextChoices):
+        AUTHOR = "author", "Its author and the team's admins"
+        MEMBERS = "members", "Every member of the team"
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     team = models.ForeignKey("fusion.Team", on_delete=models.CASCADE, related_name="pools")
@@ -62,6 +68,9 @@ class Pool(models.Model):
     slug = models.SlugField(max_length=60)
     name = models.CharField(max_length=80)
     visibility = models.CharField(max_length=10, choices=Visibility.choices, default=Visibility.TEAM)
+    editors = models.CharField(
+        "who may edit", max_length=10, choices=Editors.choices, default=Editors.AUTHOR, db_default=Editors.AUTHOR
+    )
     origin = models.CharField(max_length=80, blank=True, editable=False)
     current = models.ForeignKey(
         "fusion.PoolVersion", on_delete=models.SET_NULL, null=True, related_name="+", editable=False
@@ -117,6 +126,9 @@ class PoolVersion(models.Model):
     quorum = models.PositiveSmallIntegerField(null=True, blank=True)
     grace_s = models.PositiveSmallIntegerField(null=True, blank=True, validators=[MaxValueValidator(300)])
     panel_timeout_s = models.PositiveSmallIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(5), MaxValueValidator(3600)]
+    )
+    judge_timeout_s = models.PositiveSmallIntegerField(
         null=True, blank=True, validators=[MinValueValidator(5), MaxValueValidator(3600)]
     )
     debate_rounds = models.PositiveSmallIntegerField(

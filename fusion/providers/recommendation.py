@@ -35,6 +35,13 @@ def recommend(preset_slug: str, models: Sequence[ModelInfo]) -> Recommendation:
     return Recommendation(tuple(members), judge)
 
 
+def preferred(preset_slug: str, models: Sequence[ModelInfo]) -> tuple[ModelInfo, ...]:
+    """Those of the models that the preset recommends, the judge first; none where it knows none of them."""
+    preset = PRESETS[preset_slug]
+    found = [_newest_of(patterns, models) for patterns in (preset.judges, *preset.seats)]
+    return tuple(dict.fromkeys(model for model in found if model is not None))
+
+
 def _newest_of(patterns: Iterable[str], models: Sequence[ModelInfo]) -> ModelInfo | None:
     """The newest model that matches the first pattern that any model matches; the shortest id of equal ones."""
     for pattern in patterns:

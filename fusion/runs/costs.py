@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
+from django.db.models import Count, Q, Sum
+
 from fusion.engine.types import Role
 from fusion.live.record import CallRecord, RunRecord
+from fusion.models import Call
 
 
 def usd(nanos: int | None) -> str | None:
@@ -35,6 +38,22 @@ def sum_cost_nanos(calls: Iterable[CallRecord]) -> int | None:
     costs = [None if ended is None else ended.cost_nanos for ended in counted]
     known = [cost for cost in costs if cost is not None]
     return sum(known) if known and len(known) == len(costs) else None
+
+
+def known_costs(runs: Iterable[int]) -> dict[int, int]:
+    """Whole nano-dollars by the run's key; a run with any call of unknown cost is not in it.
+
+    Requests that were turned away are left out here too.
+    """
+    turned_away = Q(status="failed", input_tokens=None, output_tokens=None, ttft_ms=None)
+    sums = (
+        Call.objects.filter(run__in=list(runs))
+        .exclude(turned_away)
+        .order_by()
+        .values("run_id")
+        .annotate(total=Sum("cost_nanos"), unknown=Count("pk", filter=Q(cost_nanos=None)))
+    )
+    return {row["run_id"]: row["total"] for row in sums if not row["unknown"]}
 
 
 def _was_turned_away(call: CallRecord) -> bool:

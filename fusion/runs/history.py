@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from django.db.models import Count, Exists, OuterRef, Q, Sum
+from django.db.models import Count, Exists, OuterRef, Q
 from django.db.models.functions import Substr
 from django.utils import timezone
 
-from fusion.models import Answer, Call, FinalAnswer, Pool, PromptImage, Run, User
+from fusion.models import Answer, FinalAnswer, Pool, PromptImage, Run, User
 from fusion.models.pool import PoolQuerySet
 from fusion.models.run import RunQuerySet
+from fusion.runs.costs import known_costs
 from fusion.runs.pool_facts import names_a_seat
 from fusion.teams.rights import Action, allows, is_editor, roles_of
 
@@ -71,7 +72,7 @@ def for_list(runs: RunQuerySet) -> RunQuerySet:
 def history_rows(user: User, runs: Sequence[Run], *, query: str = "") -> list[HistoryRow]:
     """Rows for `runs`, which come from `for_list`; five queries, two more when something is searched for."""
     ids = [run.pk for run in runs]
-    members, costs, found = _members(ids), _costs(ids), _found_in(ids, query)
+    members, costs, found = _members(ids), known_costs(ids), _found_in(ids, query)
     roles, images = roles_of(user), _images(ids)
     return [
         HistoryRow(
@@ -124,19 +125,6 @@ def _members(ids: list[int]) -> dict[int, list[MemberChip]]:
 def _images(ids: list[int]) -> dict[int, int]:
     counts = PromptImage.objects.filter(run__in=ids).order_by().values("run_id").annotate(number=Count("pk"))
     return {row["run_id"]: row["number"] for row in counts}
-
-
-def _costs(ids: list[int]) -> dict[int, int]:
-    """Known costs by run; a run with any call of unknown cost is left out. Calls that were turned away cost nothing."""
-    turned_away = Q(status="failed", input_tokens=None, output_tokens=None, ttft_ms=None)
-    sums = (
-        Call.objects.filter(run__in=ids)
-        .exclude(turned_away)
-        .order_by()
-        .values("run_id")
-        .annotate(total=Sum("cost_nanos"), unknown=Count("pk", filter=Q(cost_nanos=None)))
-    )
-    return {row["run_id"]: row["total"] for row in sums if not row["unknown"]}
 
 
 def _found_in(ids: list[int], query: str) -> dict[int, list[str]]:

@@ -43,6 +43,7 @@ from fusion.models import PoolVersion, Run, RunExecution
 from fusion.models.pool import PoolMember
 from fusion.runs.calibration import chars_per_token, usual_ttft_ms
 from fusion.runs.images import images_of
+from fusion.runs.pools.checking import why_not
 from fusion.runs.selectors import (
     engine_answer,
     judge_refs,
@@ -136,7 +137,7 @@ def check_somebody_sees(version: PoolVersion) -> None:
 
 
 def _require(refs: Iterable[str], version: PoolVersion, models: TeamModels) -> None:
-    gone = [(ref, reason) for ref in dict.fromkeys(refs) if (reason := why_not(ref, version, models))]
+    gone = [(ref, reason) for ref in dict.fromkeys(refs) if (reason := why_not(ref, version.payers, models))]
     if gone:
         named = ", ".join(f"“{ref[:120] or '(no judge)'}”" for ref, _ in gone)
         reasons = " ".join(dict.fromkeys(reason for _, reason in gone))
@@ -144,12 +145,6 @@ def _require(refs: Iterable[str], version: PoolVersion, models: TeamModels) -> N
             f"This pool names what cannot be asked here: {named}. {reasons} Set the provider's key, or edit the pool.",
             field="pool",
         )
-
-
-def why_not(ref: str, version: PoolVersion, models: TeamModels) -> str:
-    """Why a pool's version may not ask `ref`, in a sentence; empty when it may."""
-    slug = ref.partition(":")[0]
-    return models.why_not_paid(slug, payers=version.payers, since=version.created_at) or models.why_not(ref)
 
 
 def endpoint_facts(version: PoolVersion) -> dict[str, EndpointFacts]:
@@ -176,7 +171,7 @@ def prepare(run: Run) -> Execution:
         row=execution,
         plan=_plan(run, execution, todo, models),
         models=models,
-        record=_fresh_record(run, earlier, execution, todo, models),
+        record=_fresh_record(run, earlier, execution, todo),
         earlier=earlier,
         keeps_verdict=todo.keeps_verdict,
         continues=execution.continues if todo.judgement is not None else None,
@@ -334,7 +329,7 @@ def _member(seat: PoolMember, given: EngineAnswer | None, endpoint: Endpoint) ->
         temperature=None if seat.temperature is None else float(seat.temperature),
         max_tokens=seat.max_tokens or settings.FUSION_MEMBER_MAX_TOKENS,
         system_note=seat.system_note,
-        timeout_s=float(seat.timeout_s or settings.FUSION_PANEL_TIMEOUT_S),
+        timeout_s=float(seat.timeout_s or panel_s(seat.version)),
         given=given,
         usual_ttft_s=None if usual_ms is None else usual_ms / 1000,
     )
@@ -342,7 +337,7 @@ def _member(seat: PoolMember, given: EngineAnswer | None, endpoint: Endpoint) ->
 
 def _endpoint(ref: str, *, version: PoolVersion, models: TeamModels) -> Endpoint:
     known = models.entry(ref)
-    if known is not None and not why_not(ref, version, models):
+    if known is not None and not why_not(ref, version.payers, models):
         return models.endpoint(known)
     connection, _, model_id = ref.partition(":")
     return Endpoint(ref, model_id, model_id, connection, GoneProvider())
@@ -350,8 +345,8 @@ def _endpoint(ref: str, *, version: PoolVersion, models: TeamModels) -> Endpoint
 
 def _limits(version: PoolVersion, mode: Mode) -> Limits:
     limits = Limits(
-        panel_s=float(version.panel_timeout_s or settings.FUSION_PANEL_TIMEOUT_S),
-        judge_s=float(settings.FUSION_JUDGE_TIMEOUT_S),
+        panel_s=panel_s(version),
+        judge_s=judge_s(version),
         writer_s=float(settings.FUSION_WRITER_TIMEOUT_S),
         overall_s=overall_s(version, mode),
         silence_s=float(settings.FUSION_SILENCE_S),
@@ -365,20 +360,32 @@ def _limits(version: PoolVersion, mode: Mode) -> Limits:
 
 
 def overall_s(version: PoolVersion, mode: Mode) -> float:
-    """The time of a whole run; the rounds and the ruling of a debate come on top."""
-    whole_s = float(settings.FUSION_RUN_TIMEOUT_S)
+    """The time of a whole run. What a pool gives its panel and its judges beyond the site's own times comes on top,
+    since a deadline of the run that ended them sooner would make those empty words; so do a debate's rounds and ruling.
+    """
+    judges = 1 + len(version.fallback_judges)
+    more_s = max(0.0, panel_s(version) - settings.FUSION_PANEL_TIMEOUT_S)
+    more_s += judges * max(0.0, judge_s(version) - settings.FUSION_JUDGE_TIMEOUT_S)
+    whole_s = float(settings.FUSION_RUN_TIMEOUT_S) + more_s
     if mode is not Mode.DEBATE:
         return whole_s
-    return whole_s + version.debate_rounds * settings.FUSION_ROUND_TIMEOUT_S + settings.FUSION_JUDGE_TIMEOUT_S
+    return whole_s + version.debate_rounds * settings.FUSION_ROUND_TIMEOUT_S + judge_s(version)
 
 
-def _fresh_record(run: Run, earlier: RunRecord, execution: RunExecution, todo: Todo, models: TeamModels) -> RunRecord:
+def panel_s(version: PoolVersion) -> float:
+    return float(version.panel_timeout_s or settings.FUSION_PANEL_TIMEOUT_S)
+
+
+def judge_s(version: PoolVersion) -> float:
+    return float(version.judge_timeout_s or settings.FUSION_JUDGE_TIMEOUT_S)
+
+
+def _fresh_record(run: Run, earlier: RunRecord, execution: RunExecution, todo: Todo) -> RunRecord:
     """The record at the start of this execution: what is given stays, what will be asked starts empty."""
     record = replace(
         earlier,
         answers={letter: _fresh_column(column, todo) for letter, column in earlier.answers.items()},
         calls=dict(earlier.calls),
-        endpoints=_paid_now(earlier.endpoints, run.pool_version, models),
         attempted=None,
         grace=None,
         waiting_for_all=False,
@@ -394,17 +401,6 @@ def _fresh_record(run: Run, earlier: RunRecord, execution: RunExecution, todo: T
         _begin_stages(run, record, execution, todo)
     mark_out_of_date(record)
     return record
-
-
-def _paid_now(known: Mapping[str, EndpointFacts], version: PoolVersion, models: TeamModels) -> dict[str, EndpointFacts]:
-    """What people see of each model, with whose key this execution uses: an earlier one may have used another."""
-    now = models.facts_of(ref for ref in known if not why_not(ref, version, models))
-    return {
-        ref: replace(facts, payer=now[ref].payer, provider=now[ref].provider)
-        if ref in now
-        else replace(facts, payer="")
-        for ref, facts in known.items()
-    }
 
 
 def _begin_stages(run: Run, record: RunRecord, execution: RunExecution, todo: Todo) -> None:

@@ -63,11 +63,11 @@ def changes(old: PoolSpec, new: PoolSpec, models: TeamModels) -> list[str]:
 
 
 def _member_changes(old: PoolSpec, new: PoolSpec, models: TeamModels) -> Iterator[str]:
-    before, after = _by_occurrence(old, models), _by_occurrence(new, models)
+    before, after = by_occurrence(old, models), by_occurrence(new, models)
     for key in after.keys() - before.keys():
-        yield f"Added {_name(key[0], models)}"
+        yield f"Added {ref_words(key[0], models)}"
     for key in before.keys() - after.keys():
-        yield f"Removed {_name(key[0], models)}"
+        yield f"Removed {ref_words(key[0], models)}"
     if before.keys() == after.keys() and list(before) != list(after):
         yield "Members in another order"
     for key in after:
@@ -75,7 +75,7 @@ def _member_changes(old: PoolSpec, new: PoolSpec, models: TeamModels) -> Iterato
             yield from _settings_changes(before[key], after[key], models)
 
 
-def _by_occurrence(spec: PoolSpec, models: TeamModels) -> dict[tuple[str, int], MemberSpec]:
+def by_occurrence(spec: PoolSpec, models: TeamModels) -> dict[tuple[str, int], MemberSpec]:
     """Members by model and count, because the same model may sit twice."""
     seen: Counter[str] = Counter()
     members = {}
@@ -88,17 +88,21 @@ def _by_occurrence(spec: PoolSpec, models: TeamModels) -> dict[tuple[str, int], 
 
 def _settings_changes(old: MemberSpec, new: MemberSpec, models: TeamModels) -> Iterator[str]:
     name = seat(new.ref, models).name
-    pairs = (
-        ("simulated problem", seat(old.ref, models).problem or "none", seat(new.ref, models).problem or "none", ""),
-        ("temperature", old.temperature, new.temperature, ""),
-        ("token limit", old.max_tokens, new.max_tokens, ""),
-        ("time limit", old.timeout_s, new.timeout_s, " s"),
-    )
-    for what, before, after, unit in pairs:
+    for what, before, after in seat_lines(old, new, models):
         if before != after:
-            yield f"{name}: {what} {_value(before, unit)} → {_value(after, unit)}"
+            yield f"{name}: {what} {before} → {after}"
     if old.system_note != new.system_note:
         yield f"{name}: system note {_edited(old.system_note, new.system_note)}"
+
+
+def seat_lines(old: MemberSpec, new: MemberSpec, models: TeamModels) -> Iterator[tuple[str, str, str]]:
+    """The short settings of one seat in two versions: what, before, after."""
+    problems = [seat(one.ref, models).problem or "none" for one in (old, new)]
+    if problems != ["none", "none"]:
+        yield "simulated problem", problems[0], problems[1]
+    yield "temperature", _value(old.temperature), _value(new.temperature)
+    yield "token limit", _value(old.max_tokens), _value(new.max_tokens)
+    yield "time limit", _value(old.timeout_s, " s"), _value(new.timeout_s, " s")
 
 
 def rule_lines(spec: PoolSpec, models: TeamModels) -> list[tuple[str, str]]:
@@ -106,13 +110,14 @@ def rule_lines(spec: PoolSpec, models: TeamModels) -> list[tuple[str, str]]:
     return [
         ("Mode", _mode(spec)),
         ("Rubric", RubricKey(spec.rubric).label),
-        ("Judge", _name(spec.judge, models)),
-        ("Fallback judges", ", ".join(_name(ref, models) for ref in spec.fallback_judges) or "none"),
-        ("Writer", _name(spec.writer, models, "the judge's model")),
+        ("Judge", ref_words(spec.judge, models)),
+        ("Fallback judges", ", ".join(ref_words(ref, models) for ref in spec.fallback_judges) or "none"),
+        ("Writer", ref_words(spec.writer, models, "the judge's model")),
         ("Anchor", PoolMember.LETTERS[spec.anchor]),
         ("Quorum", _value(spec.quorum, none="two thirds")),
         ("Grace period", _value(spec.grace_s, " s", "automatic")),
         ("Panel deadline", _value(spec.panel_timeout_s, " s")),
+        ("Judge's deadline", _value(spec.judge_timeout_s, " s")),
         ("When too few answer", str(PoolVersion.OnQuorumMissed(spec.on_quorum_missed).label)),
         ("When every judge fails", str(PoolVersion.OnJudgeFailure(spec.on_judge_failure).label)),
     ]
@@ -144,7 +149,8 @@ def _edited(old: str, new: str) -> str:
     return "changed" if new else "removed"
 
 
-def _name(ref: str, models: TeamModels, none: str = "none") -> str:
+def ref_words(ref: str, models: TeamModels, none: str = "none") -> str:
+    """A model as people call it, with what it simulates; `none` where none is named."""
     if not ref:
         return none
     known = seat(ref, models)

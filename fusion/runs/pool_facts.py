@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from statistics import median
-
-from django.db.models import Count, Max
 
 from fusion.catalogue.available import TeamModels, models_by_team
 from fusion.catalogue.entries import CatalogueEntry
 from fusion.engine.rubrics import RUBRICS
 from fusion.engine.types import Message, Rubric
-from fusion.models import Pool, PoolVersion, Run, User
+from fusion.models import Pool, PoolVersion, Team, User
 from fusion.models.pool import Mode, PoolMember, RubricKey
-from fusion.models.run import RunQuerySet
-from fusion.runs.pools import CallPlan, PoolSpec, PoolWarning, judge_preview, planned_calls, pool_warnings
-from fusion.teams.rights import Action, is_editor, roles_of
-
-TIMED_RUNS = 500
+from fusion.runs.pool_estimates import Estimate, Habits, estimate, habits_of
+from fusion.runs.pool_usage import PoolUsage, pool_usage
+from fusion.runs.pools import (
+    CallPlan,
+    PoolSpec,
+    PoolWarning,
+    Trouble,
+    judge_preview,
+    planned_calls,
+    pool_warnings,
+    spec_of,
+    troubles_of,
+)
+from fusion.runs.pools.checking import named_refs
+from fusion.runs.templates import Offer, offers
+from fusion.teams.rights import edits_pool, manages_pool, roles_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +46,6 @@ class Seat:
 
 
 @dataclass(frozen=True, slots=True)
-class PoolUsage:
-    """How a pool was used, as far as the reader may see. `median_ms`: from the start of a run to its final."""
-
-    runs: int = 0
-    last_used: datetime | None = None
-    median_ms: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class PoolCard:
     """A pool as the list and its own page show it."""
 
@@ -58,10 +55,36 @@ class PoolCard:
     judge: Seat | None
     usage: PoolUsage
     may_edit: bool
+    may_manage: bool
+    troubles: Sequence[Trouble]
+
+    @property
+    def blocked(self) -> bool:
+        """Whether no run can start."""
+        return any(trouble.blocks for trouble in self.troubles)
+
+    @property
+    def searched(self) -> str:
+        """What a search looks through, casefolded."""
+        named = [*self.seats, *([self.judge] if self.judge else [])]
+        words = [self.pool.name, self.version.get_mode_display()]
+        words += [f"{one.name} {one.provider} {one.ref}" for one in named]
+        return " ".join(words).casefold()
 
     @property
     def simulated(self) -> bool:
         return any(one.simulated for one in self.seats) or (self.judge is not None and self.judge.simulated)
+
+
+@dataclass(frozen=True, slots=True)
+class OfferCard:
+    """A template as people choose it: with the models that it would take here, or with why it is not possible."""
+
+    offer: Offer
+    mode_label: str
+    seats: Sequence[Seat]
+    judge: Seat | None
+    estimate: Estimate | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +109,16 @@ class Outlook:
     criteria: Sequence[CriterionLine]
     smallest: CatalogueEntry | None
     families: Sequence[str]
+    estimate: Estimate
+    simulated: bool
+    troubles: Sequence[Trouble]
     warnings: Sequence[PoolWarning]
     prompt: Sequence[Message]
+
+    @property
+    def notes(self) -> int:
+        """How many things there are to mind."""
+        return len(self.troubles) + len(self.warnings)
 
 
 def seat(ref: str, models: TeamModels, position: int = 0) -> Seat:
@@ -127,47 +158,72 @@ def names_a_seat(ref: str) -> str:
     return ref.partition(":")[2] or ref
 
 
-def pool_usage(user: User, pools: Iterable[Pool]) -> dict[int, PoolUsage]:
-    """Usage by the pool's key, from the runs that the person may read; medians over the latest `TIMED_RUNS` of them."""
-    runs = Run.objects.visible_to(user).filter(pool_version__pool__in=[pool.pk for pool in pools]).order_by()
-    times = _times(runs)
-    counted = runs.values_list("pool_version__pool").annotate(Count("pk"), Max("created_at"))
-    return {pool: PoolUsage(runs, last_used, times.get(pool)) for pool, runs, last_used in counted}
-
-
-def _times(runs: RunQuerySet) -> dict[int, int]:
-    """The median time to the final, in milliseconds, by the pool's key."""
-    spent: dict[int, list[float]] = defaultdict(list)
-    ended = runs.exclude(started_at=None).exclude(final_ready_at=None).order_by("-created_at")
-    for pool, start, end in ended.values_list("pool_version__pool", "started_at", "final_ready_at")[:TIMED_RUNS]:
-        if start is not None and end is not None and end >= start:  # an earlier execution's final is not this one's
-            spent[pool].append((end - start).total_seconds())
-    return {pool: int(median(seconds) * 1000) for pool, seconds in spent.items()}
-
-
 def pool_cards(user: User, pools: Sequence[Pool]) -> list[PoolCard]:
-    """Cards for `pools`, which come from `visible_pools`; four queries however many there are."""
+    """Cards for `pools`, which come from `visible_pools`, those used last first; few queries however many there are."""
     usage, roles, models = pool_usage(user, pools), roles_of(user), models_by_team({pool.team for pool in pools})
-    return [
-        PoolCard(
-            pool=pool,
-            version=pool.current,
-            seats=seats(pool.current, models[pool.team_id]),
-            judge=seat(pool.current.judge, models[pool.team_id]) if pool.current.judge else None,
-            usage=usage.get(pool.pk, PoolUsage()),
-            may_edit=is_editor(roles.get(pool.team_id), is_author=pool.author_id == user.pk, action=Action.EDIT_POOLS),
-        )
+    cards = [
+        _card(user, pool, pool.current, models[pool.team_id], usage.get(pool.pk, PoolUsage()), roles.get(pool.team_id))
         for pool in pools
         if pool.current is not None
     ]
+    return sorted(cards, key=lambda card: card.usage.last_used or card.pool.created_at, reverse=True)
 
 
-def pool_outlook(spec: PoolSpec, models: TeamModels) -> Outlook:
-    """What these rules would do; a rubric that does not exist counts as the general one."""
+def _card(
+    user: User, pool: Pool, version: PoolVersion, models: TeamModels, usage: PoolUsage, role: str | None
+) -> PoolCard:
+    version.pool = pool  # as it is; asking for it would be a query for each card
+    return PoolCard(
+        pool=pool,
+        version=version,
+        seats=seats(version, models),
+        judge=seat(version.judge, models) if version.judge else None,
+        usage=usage,
+        may_edit=edits_pool(role, user, pool),
+        may_manage=manages_pool(role, user, pool),
+        troubles=troubles_of(spec_of(version), models, version.payers),
+    )
+
+
+def matching(cards: Sequence[PoolCard], *, query: str = "", mode: str = "") -> list[PoolCard]:
+    """The cards whose name or models hold every word of `query`, in that mode if one is named."""
+    words = query.casefold().split()
+    return [
+        card
+        for card in cards
+        if (not mode or card.version.mode == mode) and all(word in card.searched for word in words)
+    ]
+
+
+def offer_cards(team: Team, models: TeamModels) -> list[OfferCard]:
+    """What every template would come to in this team."""
+    habits = habits_of(team)
+    return [_offer_card(one, models, habits) for one in offers(models, habits)]
+
+
+def _offer_card(one: Offer, models: TeamModels, habits: Habits) -> OfferCard:
+    mode_label = str(Mode(one.template.rules.mode).label)
+    if one.spec is None:
+        return OfferCard(one, mode_label, (), None, None)
+    return OfferCard(
+        offer=one,
+        mode_label=mode_label,
+        seats=[seat(member.ref, models, at) for at, member in enumerate(one.spec.members)],
+        judge=seat(one.spec.judge, models) if one.calls and one.calls.judge else None,
+        estimate=estimate(one.spec, models, habits),
+    )
+
+
+def pool_outlook(
+    spec: PoolSpec, models: TeamModels, *, team: Team | None = None, payers: Mapping[str, str] | None = None
+) -> Outlook:
+    """What these rules would do; a rubric that does not exist counts as the general one. `team`: whose calls tell how
+    long the models take."""
     if spec.rubric not in RUBRICS:
         spec = replace(spec, rubric=RubricKey.GENERAL)
     known = [entry for ref in _refs(spec) if (entry := models.entry(ref)) is not None]
     sized = [entry for entry in known if entry.context_tokens is not None]
+    habits = habits_of(team, [ref for _, ref in named_refs(spec)]) if team is not None else {}
     return Outlook(
         plan=planned_calls(spec),
         mode_label=Mode(spec.mode).label,
@@ -175,6 +231,9 @@ def pool_outlook(spec: PoolSpec, models: TeamModels) -> Outlook:
         criteria=criterion_lines(RUBRICS[spec.rubric]),
         smallest=min(sized, key=lambda entry: entry.context_tokens or 0, default=None),
         families=tuple(dict.fromkeys(_families(spec, models))),
+        estimate=estimate(spec, models, habits),
+        simulated=any(entry.simulated for entry in known),
+        troubles=troubles_of(spec, models, payers),
         warnings=pool_warnings(spec, models),
         prompt=judge_preview(spec) if len(spec.members) > 1 else (),
     )

@@ -145,8 +145,24 @@ def require_runner(user: User, team: Team) -> None:
 
 
 def may_edit_pool(user: User, pool: Pool) -> bool:
-    """The author while still a member, and the team's admins and owners, edit a pool."""
-    return is_editor(role_in(user, pool.team), is_author=pool.author_id == user.pk, action=Action.EDIT_POOLS)
+    """The author while still a member, and the team's admins and owners, edit a pool; every member, if it says so."""
+    return edits_pool(role_in(user, pool.team), user, pool)
+
+
+def edits_pool(role: Role | str | None, user: User, pool: Pool) -> bool:
+    """`may_edit_pool` for a role that is known already."""
+    is_open = pool.author_id == user.pk or pool.editors == Pool.Editors.MEMBERS
+    return is_editor(role, is_author=is_open, action=Action.EDIT_POOLS)
+
+
+def may_manage_pool(user: User, pool: Pool) -> bool:
+    """Who decides about who sees and edits a pool, and whether it stays: its author, and the team's admins."""
+    return manages_pool(role_in(user, pool.team), user, pool)
+
+
+def manages_pool(role: Role | str | None, user: User, pool: Pool) -> bool:
+    """`may_manage_pool` for a role that is known already."""
+    return is_editor(role, is_author=pool.author_id == user.pk, action=Action.EDIT_POOLS)
 
 
 def is_editor(role: Role | str | None, *, is_author: bool, action: Action) -> bool:
@@ -156,6 +172,11 @@ def is_editor(role: Role | str | None, *, is_author: bool, action: Action) -> bo
 
 def require_pool_editor(user: User, pool: Pool) -> None:
     if not may_edit_pool(user, pool):
+        raise NotAllowed(refusal_of(pool.team, Action.EDIT_POOLS))
+
+
+def require_pool_manager(user: User, pool: Pool) -> None:
+    if not may_manage_pool(user, pool):
         raise NotAllowed(refusal_of(pool.team, Action.EDIT_POOLS))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from fusion.web.views import account, ask, connections, exports, finals, history, images, pools, runs, theme
+from fusion.web.views import account, ask, exports, finals, history, images, pool_versions, pools, runs, theme
 from fusion.web.views.teams import audit, invitations, members, switching
 from fusion.web.views.teams import settings as team_pages
 
@@ -28,6 +28,8 @@ urlpatterns = [
     path("pools/<uuid:public_id>", pools.pool_detail, name="pool-detail"),
     path("pools/<uuid:public_id>/edit", pools.pool_edit, name="pool-edit"),
     path("pools/<uuid:public_id>/duplicate", pools.pool_duplicate, name="pool-duplicate"),
+    path("pools/<uuid:public_id>/compare", pool_versions.pool_compare, name="pool-compare"),
+    path("pools/<uuid:public_id>/restore", pool_versions.pool_restore, name="pool-restore"),
     path("pools/<uuid:public_id>/delete", pools.pool_delete, name="pool-delete"),
     path("team", switching.team_home, name="team"),
     path("team/switch", switching.team_switch, name="team-switch"),
@@ -54,30 +56,5 @@ urlpatterns = [
     path("team/<uuid:team_id>/stop-runs", team_pages.team_stop_runs, name="team-stop-runs"),
     path("invitations/<str:token>", invitations.invitation, name="invitation"),
     path("account/delete", account.account_delete, name="account-delete"),
-    path("team/<uuid:team_id>/connections", connections.connection_list, name="team-connections"),
-    path("team/<uuid:team_id>/connections/new", connections.connection_new, name="team-connection-new"),
-    path("team/<uuid:team_id>/connections/<uuid:public_id>", connections.connection_edit, name="team-connection-edit"),
-    path(
-        "team/<uuid:team_id>/connections/<uuid:public_id>/test",
-        connections.connection_test,
-        name="team-connection-test",
-    ),
-    path(
-        "team/<uuid:team_id>/connections/<uuid:public_id>/switch",
-        connections.connection_switch,
-        name="team-connection-switch",
-    ),
-    path(
-        "team/<uuid:team_id>/connections/<uuid:public_id>/delete",
-        connections.connection_delete,
-        name="team-connection-delete",
-    ),
-    path("site/connections", connections.connection_list, name="site-connections"),
-    path("site/connections/new", connections.connection_new, name="site-connection-new"),
-    path("site/connections/<uuid:public_id>", connections.connection_edit, name="site-connection-edit"),
-    path("site/connections/<uuid:public_id>/test", connections.connection_test, name="site-connection-test"),
-    path("site/connections/<uuid:public_id>/switch", connections.connection_switch, name="site-connection-switch"),
-    path("site/connections/<uuid:public_id>/delete", connections.connection_delete, name="site-connection-delete"),
-    path("site/connections/<uuid:public_id>/local", connections.site_connection_local, name="site-connection-local"),
     path("theme", theme.theme_set, name="theme-set"),
 ]

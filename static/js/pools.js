@@ -5,3 +5,8 @@ document.addEventListener("input", (event) => {
   const known = [...document.querySelectorAll("#pool-models option[data-simulates]")];
   input.toggleAttribute("data-simulates", known.some((option) => option.value === input.value));
 });
+
+// On a narrow screen the side panel begins as one line; without scripts it is simply open.
+for (const fold of document.querySelectorAll("[data-fold]")) {
+  if (window.matchMedia("(max-width: 59.99rem)").matches) fold.open = false;
+}

@@ -7,14 +7,16 @@ from fusion.runs.pools.calls import CallPlan, judge_preview, planned_calls
 from fusion.runs.pools.checking import check_spec, payers_of
 from fusion.runs.pools.defaults import add_default_pools, add_default_pools_everywhere, default_specs
 from fusion.runs.pools.spec import MemberSpec, PoolSpec, spec_of
+from fusion.runs.pools.troubles import Trouble, nearest, troubles_of
 from fusion.runs.pools.warnings import PoolWarning, pool_warnings
-from fusion.runs.pools.writing import create_pool, delete_pool, duplicate_pool, save_pool
+from fusion.runs.pools.writing import create_pool, delete_pool, duplicate_pool, restore_version, save_pool, spec_of_copy
 
 __all__ = [
     "CallPlan",
     "MemberSpec",
     "PoolSpec",
     "PoolWarning",
+    "Trouble",
     "add_default_pools",
     "add_default_pools_everywhere",
     "check_spec",
@@ -23,9 +25,13 @@ __all__ = [
     "delete_pool",
     "duplicate_pool",
     "judge_preview",
+    "nearest",
     "payers_of",
     "planned_calls",
     "pool_warnings",
+    "restore_version",
     "save_pool",
     "spec_of",
+    "spec_of_copy",
+    "troubles_of",
 ]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from fusion.catalogue.available import TeamModels
 from fusion.engine.rubrics import RUBRICS
 from fusion.errors import InvalidInput
+from fusion.models import Pool
 from fusion.models.pool import DEBATE_ROUNDS_MAX, FALLBACK_JUDGES_MAX, MEMBERS_MAX
 from fusion.runs.pools.spec import PoolSpec
 
@@ -27,25 +30,41 @@ def check_spec(spec: PoolSpec, models: TeamModels) -> None:
         raise InvalidInput(f"A debate has 1 to {DEBATE_ROUNDS_MAX} rounds.", field="debate_rounds")
     if spec.rubric not in RUBRICS:
         raise InvalidInput("Choose one of the rubrics.", field="rubric")
+    if spec.visibility == Pool.Visibility.PRIVATE and spec.editors != Pool.Editors.AUTHOR:
+        raise InvalidInput("Only its author sees a private pool, so nobody else can edit it.", field="editors")
     _check_refs(spec, models)
 
 
 def _check_refs(spec: PoolSpec, models: TeamModels) -> None:
-    for field, ref in _named_refs(spec):
+    for field, ref in named_refs(spec):
         if ref and (reason := models.why_not(ref)):
             raise InvalidInput(f"“{ref[:120]}” cannot be asked here. {reason}", field=field)
     if any(not member.ref for member in spec.members):
         raise InvalidInput("Choose a model for every member.", field="members")
 
 
-def _named_refs(spec: PoolSpec) -> list[tuple[str, str]]:
-    """Every model that the rules name, with the field that names it."""
+def named_refs(spec: PoolSpec) -> list[tuple[str, str]]:
+    """Every model that the rules name, with the editor's field that names it."""
     named = [(f"members-{position}-ref", member.ref) for position, member in enumerate(spec.members)]
     named += [("judge", spec.judge), ("writer", spec.writer)]
-    return named + [("fallback_judges", ref) for ref in spec.fallback_judges]
+    return named + [(f"fallback_judge_{number}", ref) for number, ref in enumerate(spec.fallback_judges, start=1)]
+
+
+def why_not(ref: str, payers: Mapping[str, str], models: TeamModels) -> str:
+    """Why rules that were saved with these `payers` may not ask `ref`, in a sentence; empty when they may.
+
+    A slug that was the team's own when the rules were saved does not become the site's by itself: who pays would
+    change.
+    """
+    slug = ref.partition(":")[0]
+    if payers.get(slug) == "team" and models.payer_of(slug) == "site":
+        return (
+            f"The team's own connection “{slug}” is gone; the site has one of that name. Save the pool again to use it."
+        )
+    return models.why_not(ref)
 
 
 def payers_of(spec: PoolSpec, models: TeamModels) -> dict[str, str]:
     """Whose connection each slug in the rules means now: {slug: `team` or `site`}."""
-    slugs = sorted({ref.partition(":")[0] for _, ref in _named_refs(spec) if ref})
+    slugs = sorted({ref.partition(":")[0] for _, ref in named_refs(spec) if ref})
     return {slug: payer for slug in slugs if (payer := models.payer_of(slug))}

@@ -60,11 +60,11 @@ def _add_pool(team: Team, author: User, slug: str, spec: PoolSpec) -> Pool | Non
 def default_specs() -> list[tuple[str, PoolSpec]]:
     """A recommended pool for each connection of the environment whose models are known: (connection slug, rules)."""
     models = models_of_environment()
-    choices = ((source, _recommended(source, models)) for source in models.connections())
+    choices = ((source, recommended(source, models)) for source in models.connections())
     return [(source.slug, _default_spec(source, *ids)) for source, ids in choices if ids is not None]
 
 
-def _recommended(source: Source, models: TeamModels) -> tuple[list[str], str] | None:
+def recommended(source: Source, models: TeamModels) -> tuple[list[str], str] | None:
     """Model ids of the members and the judge; None while nothing is known to exist there."""
     if source.is_simulated:
         return list(SIMULATED_POOL.members), SIMULATED_POOL.judge

@@ -22,12 +22,16 @@ class MemberSpec:
 
 @dataclass(frozen=True, slots=True)
 class PoolSpec:
-    """All that a pool editor holds. `anchor` is a member's position; an empty `writer` means the judge writes."""
+    """All that a pool editor holds. `anchor` is a member's position; an empty `writer` means the judge writes.
+
+    `name`, `visibility` and `editors` belong to the pool, everything else to its version.
+    """
 
     name: str
     members: tuple[MemberSpec, ...]
     judge: str = ""
     visibility: str = Pool.Visibility.TEAM
+    editors: str = Pool.Editors.AUTHOR
     mode: str = Mode.BEST_OF
     rubric: str = "general"
     fallback_judges: tuple[str, ...] = ()
@@ -37,6 +41,7 @@ class PoolSpec:
     quorum: int | None = None
     grace_s: int | None = None
     panel_timeout_s: int | None = None
+    judge_timeout_s: int | None = None
     debate_rounds: int = 1
     on_quorum_missed: str = PoolVersion.OnQuorumMissed.JUDGE
     on_judge_failure: str = PoolVersion.OnJudgeFailure.NONE
@@ -53,6 +58,7 @@ def spec_of(version: PoolVersion) -> PoolSpec:
         members=members,
         judge=version.judge,
         visibility=version.pool.visibility,
+        editors=version.pool.editors,
         mode=version.mode,
         rubric=version.rubric,
         fallback_judges=tuple(version.fallback_judges),
@@ -62,6 +68,7 @@ def spec_of(version: PoolVersion) -> PoolSpec:
         quorum=version.quorum,
         grace_s=version.grace_s,
         panel_timeout_s=version.panel_timeout_s,
+        judge_timeout_s=version.judge_timeout_s,
         debate_rounds=version.debate_rounds,
         on_quorum_missed=version.on_quorum_missed,
         on_judge_failure=version.on_judge_failure,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.conf import settings
+
 from fusion.catalogue.available import TeamModels
 from fusion.runs.pools.spec import PoolSpec
 
@@ -21,7 +23,21 @@ def pool_warnings(spec: PoolSpec, models: TeamModels) -> list[PoolWarning]:
     warnings = [*_judging_warnings(spec, models), *_model_warnings(spec, models)]
     if len(spec.members) == 1:
         warnings.append(PoolWarning("single", "One member: its answer is the final, nothing is judged."))
-    return warnings
+    return [*warnings, *_time_warnings(spec)]
+
+
+def _time_warnings(spec: PoolSpec) -> list[PoolWarning]:
+    """A member that may take longer than the panel stays open is not waited for."""
+    panel_s = spec.panel_timeout_s or settings.FUSION_PANEL_TIMEOUT_S
+    slow = [member.timeout_s for member in spec.members if member.timeout_s and member.timeout_s > panel_s]
+    if not slow:
+        return []
+    return [
+        PoolWarning(
+            "longer_than_panel",
+            f"A member may take {max(slow)} s, but the panel closes after {panel_s:g} s: raise the panel deadline too.",
+        )
+    ]
 
 
 def _judging_warnings(spec: PoolSpec, known: TeamModels) -> list[PoolWarning]:
@@ -52,7 +68,7 @@ def _model_warnings(spec: PoolSpec, models: TeamModels) -> list[PoolWarning]:
         )
     for ref in dict.fromkeys([*refs, spec.judge]):
         known = models.entry(ref) if ref else None
-        if known is not None and not known.listed:
+        if known is not None and not known.listed and known.vanished_at is None:  # else it is a trouble
             warnings.append(PoolWarning("unlisted", f"{known.provider} does not list “{known.model_id[:80]}”."))
     return warnings
 

@@ -6,7 +6,7 @@ The buttons are submits of the same form, so they work without JavaScript and lo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -14,13 +14,15 @@ from django import forms
 from django.forms.boundfield import BoundField, BoundWidget
 
 from fusion.catalogue.available import TeamModels
+from fusion.catalogue.entries import CatalogueEntry
 from fusion.engine.rubrics import RUBRICS
 from fusion.errors import InvalidInput
-from fusion.models import Pool, PoolVersion
-from fusion.models.pool import DEBATE_ROUNDS_MAX, MEMBERS_MAX, Mode, PoolMember, RubricKey
+from fusion.models import Pool
+from fusion.models.pool import MEMBERS_MAX, PoolMember
 from fusion.runs.pool_facts import CriterionLine, criterion_lines
-from fusion.runs.pools import MemberSpec, PoolSpec
-from fusion.web.forms.models import ModelRefField, ProblemField, know_models
+from fusion.runs.pools import MemberSpec, PoolSpec, Trouble, nearest
+from fusion.web.forms.models import know_models
+from fusion.web.forms.pool_fields import MemberForm, PoolForm
 
 MEMBER_FIELDS = ("ref", "problem", "temperature", "max_tokens", "timeout_s", "system_note")
 MODEL_FIELDS = ("judge", "fallback_judge_1", "fallback_judge_2", "writer")
@@ -29,95 +31,7 @@ POSITIONS = frozenset(str(position) for position in range(ROWS_MAX))
 _REF_NAME = re.compile(r"members-(\d{1,2})-ref")
 Values = dict[str, Any]
 _ACTION = re.compile(r"(add-member|remove|up|down)(?:-(\d{1,2}))?")
-
-
-class MemberForm(forms.Form):
-    """One seat. Empty numbers mean the site's default."""
-
-    ref = ModelRefField(label="Model", error_messages={"required": "Choose a model for this member, or remove it."})
-    problem = ProblemField("member")
-    temperature = forms.DecimalField(
-        required=False, min_value=0, max_value=2, max_digits=3, decimal_places=2, help_text="0 to 2"
-    )
-    max_tokens = forms.IntegerField(label="Token limit", required=False, min_value=16, max_value=200_000)
-    timeout_s = forms.IntegerField(label="Time limit (s)", required=False, min_value=5, max_value=3600)
-    system_note = forms.CharField(
-        label="System note",
-        required=False,
-        max_length=4000,
-        widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="Sent to this member before the question.",
-    )
-
-    def spec(self, models: TeamModels) -> MemberSpec:
-        """The seat as typed; what makes no sense is left at its default."""
-        cleaned = self.cleaned_data
-        return MemberSpec(
-            ref=models.join_ref(cleaned.get("ref", ""), cleaned.get("problem", "")),
-            temperature=cleaned.get("temperature"),
-            max_tokens=cleaned.get("max_tokens"),
-            system_note=cleaned.get("system_note", ""),
-            timeout_s=cleaned.get("timeout_s"),
-        )
-
-
-class PoolForm(forms.Form):
-    """The rules that are not about one member. Empty numbers mean the site's default."""
-
-    name = forms.CharField(max_length=80, error_messages={"required": "Give the pool a name."})
-    visibility = forms.ChoiceField(
-        label="Who may see and ask it", choices=Pool.Visibility.choices, widget=forms.RadioSelect
-    )
-    mode = forms.ChoiceField(choices=Mode.choices, widget=forms.RadioSelect)
-    debate_rounds = forms.TypedChoiceField(
-        label="Rounds of a debate",
-        choices=[(number, f"{number} round{'s' * (number > 1)}") for number in range(1, DEBATE_ROUNDS_MAX + 1)],
-        coerce=int,
-        required=False,
-        empty_value=None,
-        widget=forms.RadioSelect,
-        help_text="At most. A debate ends sooner when nothing moves any more.",
-    )
-    rubric = forms.ChoiceField(choices=RubricKey.choices, widget=forms.RadioSelect)
-    judge = ModelRefField(required=False)
-    judge_problem = ProblemField("judge")
-    fallback_judge_1 = ModelRefField(label="First fallback judge", required=False)
-    fallback_judge_1_problem = ProblemField("judge")
-    fallback_judge_2 = ModelRefField(label="Second fallback judge", required=False)
-    fallback_judge_2_problem = ProblemField("judge")
-    writer = ModelRefField(
-        required=False, help_text="Writes the final of a merge or a debate. Empty: the judge's model writes."
-    )
-    writer_problem = ProblemField("writer")
-    judge_instructions = forms.CharField(
-        label="Extra instructions for the judge",
-        required=False,
-        max_length=4000,
-        widget=forms.Textarea(attrs={"rows": 4}),
-    )
-    anchor = forms.IntegerField(required=False, min_value=0, max_value=MEMBERS_MAX - 1)
-    quorum = forms.IntegerField(
-        required=False,
-        min_value=1,
-        max_value=MEMBERS_MAX,
-        help_text="Answers needed before judging may start. Empty: two thirds, at least two.",
-    )
-    grace_s = forms.IntegerField(
-        label="Grace period (s)",
-        required=False,
-        min_value=0,
-        max_value=300,
-        help_text="How long to wait for the others then. Empty: half the time it took, 3 to 30 s.",
-    )
-    panel_timeout_s = forms.IntegerField(
-        label="Panel deadline (s)", required=False, min_value=5, max_value=3600, help_text="Empty: the site's default."
-    )
-    on_quorum_missed = forms.ChoiceField(
-        label="When too few answer", choices=PoolVersion.OnQuorumMissed.choices, widget=forms.RadioSelect
-    )
-    on_judge_failure = forms.ChoiceField(
-        label="When every judge fails", choices=PoolVersion.OnJudgeFailure.choices, widget=forms.RadioSelect
-    )
+_USE = re.compile(r"use (members-\d-ref|judge|fallback_judge_[12]|writer) (\S{1,255})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +41,25 @@ class FieldError:
     control_id: str
     label: str
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class SeatTrouble:
+    """What became of the model in a field, and the models that are most like it."""
+
+    trouble: Trouble
+    nearest: Sequence[CatalogueEntry]
+
+
+@dataclass(frozen=True, slots=True)
+class JudgingModel:
+    """The field of the judge, of a fallback judge or of the writer as its template shows it."""
+
+    field: BoundField
+    problem: BoundField
+    blank: str
+    is_focused: bool
+    trouble: SeatTrouble | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,44 +73,64 @@ class Row:
     is_first: bool
     is_last: bool
     is_moved: bool
-    is_added: bool
+    is_sought: bool
     is_tuned: bool
+    trouble: SeatTrouble | None
 
 
 class PoolEditor:
     """The pool form and its member forms as one thing.
 
     `rules` and `rows` are what stands in the form, `models` what its team can ask. `bound`: it was sent to be checked,
-    so errors are shown. `moved`: the row that a button added or moved, which gets the focus.
+    so errors are shown. `moved`: the row that a button added or moved, which gets the focus; `focus`: the name of the
+    field that does.
     """
 
     def __init__(
-        self, rules: Values, rows: list[Values], *, models: TeamModels, bound: bool = False, moved: int | None = None
+        self,
+        rules: Values,
+        rows: list[Values],
+        *,
+        models: TeamModels,
+        bound: bool = False,
+        moved: int | None = None,
+        focus: str = "",
     ) -> None:
         self.rules, self.rows, self.bound, self.moved, self.models = rules, rows, bound, moved, models
+        self.focus = focus
+        self.begun_with: PoolSpec | None = None
         sent = rules | {f"members-{at}-{name}": value for at, row in enumerate(rows) for name, value in row.items()}
         checked = sent if bound else None
         self.form = _form(PoolForm, models, checked, rules)
         self.members = [_form(MemberForm, models, checked, row, f"members-{at}") for at, row in enumerate(rows)]
         self._valid: bool | None = None
+        self.troubles: dict[str, SeatTrouble] = {}
 
     @classmethod
-    def of_spec(cls, spec: PoolSpec, models: TeamModels) -> PoolEditor:
+    def of_spec(cls, spec: PoolSpec, models: TeamModels, *, focus: str = "") -> PoolEditor:
         rules = {name: getattr(spec, name) for name in PoolForm.base_fields if hasattr(spec, name)}
         for name, ref in zip(MODEL_FIELDS, (spec.judge, *_fallbacks(spec), spec.writer), strict=True):
             rules[name], rules[f"{name}_problem"] = models.split_ref(ref)
-        return cls(rules, [_row(member, models) for member in spec.members] or [{}], models=models)
+        editor = cls(rules, [_row(member, models) for member in spec.members] or [{}], models=models, focus=focus)
+        editor.begun_with = spec
+        return editor
 
     @classmethod
-    def of_post(cls, data: Mapping[str, Any], models: TeamModels) -> PoolEditor:
-        """What was sent, to be checked; rows are numbered anew, so that gaps in a form do no harm."""
+    def of_post(
+        cls, data: Mapping[str, Any], models: TeamModels, *, fixed: Mapping[str, str] | None = None
+    ) -> PoolEditor:
+        """What was sent, to be checked; rows are numbered anew, so that gaps in a form do no harm. `fixed`: what this
+        person has no say in, whatever was sent."""
         rules, rows = _typed(data)
-        return cls(rules, rows, models=models, bound=True)
+        return cls(rules | dict(fixed or {}), rows, models=models, bound=True)
 
     @classmethod
     def after_action(cls, data: Mapping[str, Any], models: TeamModels) -> PoolEditor:
-        """What was sent, with members added, removed or moved as the pressed button says, and nothing complained of."""
+        """What was sent, with members added, removed, moved or replaced as the pressed button says, and nothing
+        complained of."""
         rules, rows = _typed(data)
+        if (choice := _USE.fullmatch(data.get("do", ""))) is not None:
+            return cls(*_use(rules, rows, choice[1], choice[2]), models=models, focus=choice[1])
         order, moved = _act(data.get("do", ""), len(rows))
         anchor = str(rules.get("anchor", ""))
         position = int(anchor) if anchor in POSITIONS else 0
@@ -241,6 +194,8 @@ class PoolEditor:
         )
         taken = {"anchor", *MODEL_FIELDS, *(f"{name}_problem" for name in MODEL_FIELDS)}
         rules = {name: value for name, value in cleaned.items() if name not in taken and value is not None}
+        if rules.get("visibility") == Pool.Visibility.PRIVATE or not rules.get("editors"):
+            rules["editors"] = Pool.Editors.AUTHOR  # nobody else sees a private one
         return PoolSpec(
             members=members,
             judge=judge,
@@ -252,6 +207,8 @@ class PoolEditor:
 
     def draft(self) -> PoolSpec:
         """What stands in the form now as rules, whether or not it was sent."""
+        if self.begun_with is not None:
+            return self.begun_with  # whole, with what cannot be asked any more
         checked = self if self.bound else PoolEditor(self.rules, self.rows, models=self.models, bound=True)
         checked.is_valid()
         return checked.spec()
@@ -270,9 +227,24 @@ class PoolEditor:
                 is_first=at == 0,
                 is_last=at == last,
                 is_moved=at == self.moved and bool(values),
-                is_added=at == self.moved and not values,
+                is_sought=(at == self.moved and not values) or self.focus == f"members-{at}-ref",
                 is_tuned=any(values.get(name) not in (None, "") for name in MEMBER_FIELDS[1:]),
+                trouble=self.troubles.get(f"members-{at}-ref"),
             )
+
+    def judging(self) -> Iterator[JudgingModel]:
+        """The fields of the models that judge and write, with what their templates need."""
+        for name, blank in zip(
+            MODEL_FIELDS, ("No judge (one member only)", "None", "None", "The judge's model"), strict=True
+        ):
+            yield JudgingModel(
+                self.form[name], self.form[f"{name}_problem"], blank, self.focus == name, self.troubles.get(name)
+            )
+
+    def mark(self, troubles: Iterable[Trouble]) -> None:
+        """Take what became of the models, to be said beside the fields that name them, with what could be taken
+        instead."""
+        self.troubles = {one.field: SeatTrouble(one, nearest(one.ref, self.models)) for one in troubles}
 
     def rubrics(self) -> Iterator[tuple[BoundWidget, list[CriterionLine]]]:
         """The radio of each rubric with what it judges by."""
@@ -324,7 +296,17 @@ def _typed(data: Mapping[str, Any]) -> tuple[Values, list[Values]]:
 
 def is_action(do: str) -> bool:
     """Whether a button changes the rows of the form rather than saving it."""
-    return _ACTION.fullmatch(do) is not None
+    return _ACTION.fullmatch(do) is not None or _USE.fullmatch(do) is not None
+
+
+def _use(rules: Values, rows: list[Values], field: str, ref: str) -> tuple[Values, list[Values]]:
+    """The form with `ref` in that field; unchanged when there is no such field."""
+    at = field.split("-")[1] if field.startswith("members-") else ""
+    if at.isdigit() and int(at) < len(rows):
+        rows[int(at)] |= {"ref": ref, "problem": ""}
+    elif field in MODEL_FIELDS:
+        rules |= {field: ref, f"{field}_problem": ""}
+    return rules, rows
 
 
 def _act(do: str, count: int) -> tuple[list[int | None], int | None]:

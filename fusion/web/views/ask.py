@@ -21,7 +21,7 @@ from fusion.runs import health
 from fusion.runs.examples import bundled_questions
 from fusion.runs.history import for_list
 from fusion.runs.plan import check_usable
-from fusion.runs.pools import CallPlan, planned_calls, spec_of
+from fusion.runs.pools import CallPlan, PoolSpec, planned_calls, spec_of, troubles_of
 from fusion.runs.selectors import search_runs, visible_pools
 from fusion.teams.selectors import find_current_team
 from fusion.web.forms.runs import RunForm, new_key
@@ -44,7 +44,8 @@ class Tightest:
 class PoolOption:
     """One pool of the picker with everything that its run will call.
 
-    `problem`: why it cannot be asked as it stands. `failing`: sentences about who has failed lately.
+    `problem`: why it cannot be asked as it stands. `failing`: sentences about who failed lately or is not
+    listed any more.
     `tightest`: the member with the least room for a question. `blind` and `unsure`: who cannot see images, and of whom
     nobody says it, the judge among them.
     """
@@ -165,8 +166,8 @@ def pool_option(pool: Pool | None, mode: str) -> PoolOption | None:
     if pool is None or pool.current is None:
         return None
     version = pool.current
-    mode = mode if mode in Mode.values else version.mode
-    calls = planned_calls(spec_of(version), mode)
+    mode, spec = mode if mode in Mode.values else version.mode, spec_of(version)
+    calls = planned_calls(spec, mode)
     models = models_of(pool.team)
     members = tuple((seat.letter, _facts(seat.ref, models)) for seat in version.members.all())
     judge = _facts(version.judge, models) if calls.judge and version.judge else None
@@ -184,10 +185,15 @@ def pool_option(pool: Pool | None, mode: str) -> PoolOption | None:
         simulated=any(known.simulated for known in facts),
         problem=_problem(version),
         tightest=_tightest(members, models),
-        failing=tuple(_failing([*members, *_others(judge, writer)])),
+        failing=(*_failing([*members, *_others(judge, writer)]), *_vanished(spec, models)),
         blind=tuple(_with_sight([*members, *_others(judge, None)], False, models)),
         unsure=tuple(_with_sight([*members, *_others(judge, None)], None, models)),
     )
+
+
+def _vanished(spec: PoolSpec, models: TeamModels) -> Iterator[str]:
+    """What the pool does about each model that its provider does not list any more."""
+    yield from (trouble.sentence for trouble in troubles_of(spec, models) if not trouble.blocks)
 
 
 def _problem(version: PoolVersion) -> str:

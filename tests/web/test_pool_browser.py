@@ -1,0 +1,94 @@
+"""Editing a pool in a browser: on a phone, and with nothing but the keyboard."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.web.browsing import Site, until, violations
+
+pytestmark = pytest.mark.browser
+PHONE = {"width": 390, "height": 844}
+
+
+def _editor(site: Site, page: Page) -> None:
+    page.goto(f"{site.server.url}/pools/{site.pool}/edit")
+
+
+def _overflows(page: Page) -> bool:
+    wider: bool = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
+    return wider
+
+
+def _press_tab_to(page: Page, selector: str, most: int = 80) -> None:
+    """Walk with the Tab key until that control has the focus."""
+    for _ in range(most):
+        if page.evaluate(f"document.activeElement.matches({selector!r})"):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"the keyboard never reached {selector}")
+
+
+def test_on_a_phone_a_pool_is_edited_and_its_outlook_stays_in_sight(site: Site) -> None:
+    page = site.visit(viewport=PHONE, has_touch=True)
+    _editor(site, page)
+    assert not _overflows(page)
+    assert page.locator(".pool-fold").get_attribute("open") is None
+    line = page.locator("#pool-outlook-line")
+    before = line.inner_text()
+    page.get_by_role("button", name="Add a member").click()
+    page.locator("#id_members-3-ref").fill("custom:m-ttft100-rate400")
+    page.locator("#id_members-3-ref").blur()
+    until(page, f"document.getElementById('pool-outlook-line').innerText !== {before!r}")
+    assert re.match(r"5 calls", line.inner_text())
+    page.evaluate("window.scrollTo(0, document.body.scrollHeight / 2)")
+    assert line.is_visible() and page.locator(".pool-side").bounding_box()["y"] < 200  # type: ignore[index]
+    page.locator(".pool-fold > summary").click()
+    assert page.get_by_text("Smallest context").is_visible()
+    page.locator(".pool-fold > summary").click()
+    page.locator(".form-actions button").click()
+    page.wait_for_url(re.compile(r"/pools/[0-9a-f-]{36}$"))
+    assert page.get_by_text("Saved as version 2").is_visible()
+    page.get_by_role("link", name="What changed, word by word").first.click()
+    page.wait_for_url(re.compile("/compare"))
+    assert page.locator(".pool-pair[data-how=added]").count() == 1
+    assert not _overflows(page)
+    page.get_by_role("button", name="Restore version 1").click()
+    page.wait_for_url(re.compile(r"/pools/[0-9a-f-]{36}$"))
+    assert page.get_by_text("Version 1 is back, as version 3").is_visible()
+    page.context.close()
+
+
+def test_with_the_keyboard_alone_a_template_becomes_a_pool(site: Site) -> None:
+    page = site.visit()
+    page.goto(f"{site.server.url}/pools/new")
+    _press_tab_to(page, "#template-research a")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("template=research"))
+    _press_tab_to(page, "#id_name")
+    page.keyboard.press("Control+a")
+    page.keyboard.type("By keyboard")
+    _press_tab_to(page, "#member-down-0")
+    first = page.locator("#id_members-0-ref").input_value()
+    page.keyboard.press("Enter")
+    until(page, f"document.getElementById('id_members-1-ref').value === {first!r}")
+    assert page.evaluate("document.activeElement.id") == "member-up-1"  # the focus went along
+    _press_tab_to(page, ".form-actions button", most=160)
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"/pools/[0-9a-f-]{36}$"))
+    assert page.get_by_role("heading", level=1).inner_text() == "By keyboard"
+    page.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1440])
+def test_the_pages_of_pools_have_no_accessibility_violations(site: Site, scheme: str, width: int) -> None:
+    page = site.visit(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    pool = f"/pools/{site.pool}"
+    for path in ("/pools", "/pools/new", "/pools/new?template=empty", pool, f"{pool}/edit", f"{pool}/compare"):
+        page.goto(f"{site.server.url}{path}")
+        assert violations(page) == [], path
+        assert not _overflows(page), path
+    page.context.close()
