@@ -10,7 +10,7 @@
   const tell = (name) => document.dispatchEvent(new CustomEvent(name));
   const running = () => document.getElementById("live-seq") !== null;
   const isPaused = () => root.hasAttribute("data-paused");
-  const BUDGET_MS = 6, LOOKS = 12, FRAME_MS = 17, RESTS = 6, LONGEST_REST_MS = 400, STARVED_MS = 1000;
+  const BUDGET_MS = 6, LOOKS = 12, FRAME_MS = 17, RESTS = 7, LONGEST_REST_MS = 400, STARVED_MS = 1000;
   let waiting = []; // frames, as they came
   let begun = []; // steps of those that are being put in: the fragments of one column, in their order
   let mark = null, isWhole = true;
