@@ -132,6 +132,18 @@ def test_a_column_is_followed_at_its_end_and_can_be_caught_up_with(site: Site) -
     page.context.close()
 
 
+def test_a_long_answer_takes_no_room_from_the_head_and_the_meter_of_its_column(site: Site) -> None:
+    page = site.visit(viewport={"width": 390, "height": 700})
+    site.ask(page)
+    over(page)
+    page.reload()
+    squeezed = (
+        "[...document.querySelectorAll('.col__head, .meter')].filter((one) => one.scrollHeight > one.clientHeight + 1)"
+    )
+    assert page.evaluate(f"{squeezed}.map((one) => one.id)") == []
+    page.context.close()
+
+
 def test_who_has_just_asked_follows_although_the_page_came_late(site: Site) -> None:
     page = site.visit(viewport={"width": 1280, "height": 500})
     site.ask(page)

@@ -389,6 +389,7 @@ async def test_a_final_stopped_in_writing_is_kept_greyed_and_labelled(desk: Desk
     record, page = await ended(run), await desk.see(run)
     assert record.final.final is not None and record.final.text
     assert page.root.xpath("//*[@id='final-head' and @data-partial]") and "stopped while it was written" in page.text
+    assert page.root.xpath("//*[@id='final-wait' and @data-partial]"), "its text is greyed by what stands before it"
     assert "What was written is kept; it is not complete." in page.notice("Stopped")
     resume = page.button("act-resume")
     assert resume is not None and resume.text_content() == "Write the final anew"
