@@ -32,7 +32,9 @@ from django.urls import get_resolver, reverse
 from django.urls.resolvers import URLPattern, URLResolver
 from django.utils import timezone
 
-from fusion.models import Answer, Invitation, Membership, Pool, PromptImage, Run, Team, User
+from fusion.catalogue.connections import create_connection
+from fusion.catalogue.specs import ConnectionSpec
+from fusion.models import Answer, Connection, Invitation, Membership, Pool, PromptImage, Run, Team, User
 from fusion.models.team import Role
 from fusion.runs.database import close_database_threads
 from fusion.runs.images import take_image
@@ -98,6 +100,27 @@ invitation                     GET     200     200     200     200     200     2
 invitation                     POST    302     302     409     409     409     409     409     302
 account-delete                 GET     302     200     200     200     200     200     200     200
 account-delete                 POST    302     302     302     302     302     302     422     422
+team-connections               GET     302     404     403     403     403     200     200     404
+team-connection-new            GET     302     404     403     403     403     200     200     404
+team-connection-new            POST    302     404     403     403     403     422     422     404
+team-connection-edit           GET     302     404     403     403     403     200     200     404
+team-connection-edit           POST    302     404     403     403     403     302     302     404
+team-connection-test           POST    302     404     403     403     403     200     200     404
+team-connection-switch         GET     302     404     403     403     403     200     200     404
+team-connection-switch         POST    302     404     403     403     403     302     302     404
+team-connection-delete         GET     302     404     403     403     403     200     200     404
+team-connection-delete         POST    302     404     403     403     403     302     302     404
+site-connections               GET     302     404     404     404     404     404     404     200
+site-connection-new            GET     302     404     404     404     404     404     404     200
+site-connection-new            POST    302     404     404     404     404     404     404     422
+site-connection-edit           GET     302     404     404     404     404     404     404     200
+site-connection-edit           POST    302     404     404     404     404     404     404     422
+site-connection-test           POST    302     404     404     404     404     404     404     200
+site-connection-switch         GET     302     404     404     404     404     404     404     200
+site-connection-switch         POST    302     404     404     404     404     404     404     302
+site-connection-delete         GET     302     404     404     404     404     404     404     200
+site-connection-delete         POST    302     404     404     404     404     404     404     302
+site-connection-local          POST    302     404     404     404     404     404     404     302
 theme-set                      POST    302     302     302     302     302     302     302     302
 
 account_login                  GET     200     302     302     302     302     302     302     302
@@ -208,6 +231,7 @@ class World:
     colleague: Membership
     invitation: Invitation
     image: PromptImage
+    connections: dict[str, Connection]
 
     def arguments(self, route: Route, **instead: object) -> dict[str, object]:
         """What an address of alice's team is filled with. `instead`: other values by the argument's name."""
@@ -236,6 +260,8 @@ class World:
             "image-": self.image,
             "team-member": self.colleague,
             "team-invitation": self.invitation,
+            "team-connection": self.connections["team"],
+            "site-connection": self.connections["site"],
         }
         thing = next((thing for prefix, thing in by_prefix.items() if name.startswith(prefix)), None)
         return thing.public_id if thing is not None else uuid.uuid4()
@@ -287,6 +313,10 @@ def make_world() -> World:
         colleague=colleague.memberships.get(),
         invitation=invitation,
         image=image,
+        connections={
+            "team": create_connection(actor=owner, team=team, spec=ConnectionSpec(preset="openrouter")),
+            "site": create_connection(actor=None, team=None, spec=ConnectionSpec(preset="openai")),
+        },
     )
 
 

@@ -4,6 +4,7 @@ site's own pages do that, because a key is bound to its address."""
 from __future__ import annotations
 
 from django.contrib import admin
+from django.db import models
 from django.http import HttpRequest
 
 from fusion.admin.history import HistoryAdmin, HistoryInline
@@ -18,6 +19,7 @@ class ConnectionAdmin(HistoryAdmin):
     search_fields = ("label", "slug", "base_url", "team__name", "public_id")
     date_hierarchy = "created_at"
     exclude = ("secret_sealed",)
+    formfield_overrides = {models.URLField: {"assume_scheme": "https"}}  # Django's own way
 
 
 class PriceInline(HistoryInline):

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from fusion.catalogue.entries import CatalogueEntry, Payer
-from fusion.catalogue.sources import Source, sources_from_settings, sources_of, with_key
+from fusion.catalogue.sources import Source, given_up_by, sources_from_settings, sources_of, with_key
 from fusion.catalogue.stored import read_entries, revision
 from fusion.engine.types import Endpoint, Provider
 from fusion.live.record import EndpointFacts
+from fusion.models import Connection as StoredConnection
 from fusion.models import Team
 from fusion.providers import registry
 from fusion.providers.catalogue import ModelInfo
@@ -23,10 +24,14 @@ from fusion.providers.problems import Part, Problem
 
 @dataclass(slots=True)
 class TeamModels:
-    """The connections that a team can name, by slug, with the models behind them; a snapshot that never changes."""
+    """The connections that a team can name, by slug, with the models behind them; a snapshot that never changes.
+
+    `given_up`: when the team's own connection of a slug was deleted.
+    """
 
     sources: Mapping[str, Source]
     _by_source: dict[str, Mapping[str, CatalogueEntry]] = field(repr=False, default_factory=dict)
+    given_up: Mapping[str, datetime] = field(default_factory=dict)
 
     def connections(self) -> tuple[Source, ...]:
         """Those that can be asked: real ones first."""
@@ -83,6 +88,18 @@ class TeamModels:
         """Whose key `slug` means to this team."""
         source = self.sources.get(slug)
         return source.payer if source is not None else ""
+
+    def why_not_paid(self, slug: str, *, payers: Mapping[str, str], since: datetime) -> str:
+        """Why rules that were saved at `since`, when `payers` paid, may not use `slug` now; empty when they may.
+
+        What was the team's own, then or later, does not become the site's by itself: who pays would change.
+        """
+        was_own = payers.get(slug) == "team" or (slug in self.given_up and self.given_up[slug] > since)
+        if not was_own or self.payer_of(slug) != "site":
+            return ""
+        return (
+            f"The team's own connection “{slug}” is gone; the site has one of that name. Save the pool again to use it."
+        )
 
     def problems_at(self, slug: str, part: Part) -> tuple[Problem, ...]:
         """The problems that a connection can simulate for this part of a pool, in the order to show them in."""
@@ -167,7 +184,7 @@ def models_by_team(teams: Iterable[Team]) -> dict[int, TeamModels]:
 def _remembered(team: Team, memory: _Memory) -> TeamModels:
     found = memory.teams.get(team.pk)
     if found is None:
-        found = memory.teams[team.pk] = TeamModels(sources_of(team), memory.entries)
+        found = memory.teams[team.pk] = TeamModels(sources_of(team), memory.entries, given_up_by(team))
     return found
 
 
@@ -201,7 +218,15 @@ def _current(number: int) -> _Memory:
     with _lock:
         if _memory is None or _memory.revision != number:
             _memory = _Memory(number)
+            _drop_old_providers()
         return _memory
+
+
+def _drop_old_providers() -> None:
+    """A provider holds a key: none stays in memory once its connection has another one or is gone."""
+    live = {(str(pk), changed_at) for pk, changed_at in StoredConnection.objects.live().values_list("pk", "changed_at")}
+    for key in [key for key in _providers if key not in live and not key[0].startswith("env:")]:
+        _providers.pop(key, None)
 
 
 def _provider(source: Source) -> Provider:

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from fusion.catalogue.entries import Payer
+from fusion.errors import PoolUnusable
 from fusion.models import Connection as StoredConnection
 from fusion.models import Team
 from fusion.models.sealing import unseal
@@ -93,17 +94,37 @@ def sources_of(team: Team) -> dict[str, Source]:
     return found
 
 
+def has_namesake(team: Team, slug: str) -> bool:
+    """Whether `slug` would mean the site's connection if the team had none of its own."""
+    rows = StoredConnection.objects.usable_by(team).filter(team=None, slug=slug)
+    return rows.exists() or any(source.slug == slug for source in sources_from_settings())
+
+
 def stored_sources() -> tuple[Source, ...]:
     """Every stored connection of the installation that is not deleted."""
     return tuple(source_of(row) for row in StoredConnection.objects.live())
 
 
 def with_key(source: Source) -> Connection:
-    """The connection with its key, for whoever is about to ask; reads the database. Raises SecretUnreadable."""
+    """The connection with its key, for whoever is about to ask; reads the database.
+
+    Address and key are of the same moment: a key that was typed for a new address never goes to the one before. Raises
+    SecretUnreadable, and PoolUnusable when the connection is deleted.
+    """
     if source.pk is None:
         return source.made
-    row = StoredConnection.objects.get(pk=source.pk)
-    return replace(source.made, api_key=unseal(row.secret_sealed, owner=row.owner) if row.secret_sealed else "")
+    row = StoredConnection.objects.live().filter(pk=source.pk).first()
+    if row is None:
+        raise PoolUnusable(f"The connection “{source.made.label}” has been deleted.")
+    return replace(source_of(row).made, api_key=unseal(row.secret_sealed, owner=row.owner))
+
+
+def given_up_by(team: Team) -> dict[str, datetime]:
+    """Short names of the team's own connections that were deleted, with when: for pools of before, nobody else's key
+    takes their place."""
+    gone = StoredConnection.objects.filter(team=team).exclude(deleted_at=None)
+    rows = gone.order_by("deleted_at").values_list("slug", "deleted_at")
+    return {slug: deleted_at for slug, deleted_at in rows if deleted_at is not None}
 
 
 def _obstacle(row: StoredConnection) -> str:

@@ -107,8 +107,10 @@ def store_list(source: Source, infos: Iterable[ModelInfo]) -> bool:
     """Write down what a connection lists; whether anything changed.
 
     What a person edited stays. A model that is not named any more is marked as vanished and stays, with its prices. A
-    price that changed is a new version.
+    price that changed is a new version. The list of an address that the connection has no more is not written down.
     """
+    if not _is_current(source):
+        return False
     listed = {info.model_id: info for info in infos}
     rows = {row.model_id: row for row in ModelEntry.objects.filter(rows_of(source))}
     fresh = [_new_row(source, info) for model_id, info in listed.items() if model_id not in rows]
@@ -126,8 +128,17 @@ def store_list_problem(source: Source, problem: str) -> None:
     """Remember why a stored connection's models could not be listed; what was known stays."""
     if source.pk is not None and source.list_problem != problem:
         with transaction.atomic():
+            if not _is_current(source):
+                return
             StoredConnection.objects.filter(pk=source.pk).update(list_problem=problem)
             note_change()
+
+
+def _is_current(source: Source) -> bool:
+    """Whether the connection still is what was asked."""
+    if source.pk is None:
+        return True
+    return StoredConnection.objects.live().filter(pk=source.pk, changed_at=source.changed_at).exists()
 
 
 def _note_listed(source: Source, problem: str) -> None:

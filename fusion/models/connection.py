@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from django.core.validators import RegexValidator
 from django.db import models
@@ -81,5 +82,12 @@ class Connection(models.Model):
 
     @property
     def owner(self) -> str:
-        """What its key is sealed to."""
-        return f"connection:{self.public_id}"
+        """What its key is sealed to: this row and its host, so that it opens for no other."""
+        return f"connection:{self.public_id}@{self.origin}"
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port of its address, spelled in one way; empty without an address."""
+        parts = urlsplit(self.base_url)
+        port = parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
+        return f"{parts.scheme}://{(parts.hostname or '').rstrip('.')}:{port}" if parts.hostname else ""

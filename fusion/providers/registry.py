@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 import httpx
@@ -56,11 +56,13 @@ def build_provider(connection: Connection) -> Provider:
     return OpenAIChatProvider(connection)
 
 
-async def list_models(connection: Connection) -> tuple[ModelInfo, ...]:
-    """The models that can chat there, sorted by id. Raises ProviderError."""
+async def list_models(
+    connection: Connection, *, client: Callable[[], httpx.AsyncClient] | None = None
+) -> tuple[ModelInfo, ...]:
+    """The models that can chat there, sorted by id; on the loop's shared client unless told. Raises ProviderError."""
     if connection.preset == SIMULATED.preset:
         return SIMULATED_MODELS
-    return await list_served_models(connection)
+    return await list_served_models(connection, client=client)
 
 
 def problems_of(connection: Connection) -> tuple[Problem, ...]:

@@ -140,6 +140,7 @@ class _Executing:
             first_seq=begun.first_seq,
             execution=execution.row.number,
             continues=execution.continues,
+            connections={slug: source.pk for slug, source in execution.models.sources.items()},
         )
         self._controls = Controls()
         self._end: ev.RunEnded | None = None

@@ -137,7 +137,7 @@ def check_somebody_sees(version: PoolVersion) -> None:
 
 
 def _require(refs: Iterable[str], version: PoolVersion, models: TeamModels) -> None:
-    gone = [(ref, reason) for ref in dict.fromkeys(refs) if (reason := why_not(ref, version.payers, models))]
+    gone = [(ref, reason) for ref in dict.fromkeys(refs) if (reason := why_not(ref, version, models))]
     if gone:
         named = ", ".join(f"“{ref[:120] or '(no judge)'}”" for ref, _ in gone)
         reasons = " ".join(dict.fromkeys(reason for _, reason in gone))
@@ -171,7 +171,7 @@ def prepare(run: Run) -> Execution:
         row=execution,
         plan=_plan(run, execution, todo, models),
         models=models,
-        record=_fresh_record(run, earlier, execution, todo),
+        record=_fresh_record(run, earlier, execution, todo, models),
         earlier=earlier,
         keeps_verdict=todo.keeps_verdict,
         continues=execution.continues if todo.judgement is not None else None,
@@ -337,7 +337,7 @@ def _member(seat: PoolMember, given: EngineAnswer | None, endpoint: Endpoint) ->
 
 def _endpoint(ref: str, *, version: PoolVersion, models: TeamModels) -> Endpoint:
     known = models.entry(ref)
-    if known is not None and not why_not(ref, version.payers, models):
+    if known is not None and not why_not(ref, version, models):
         return models.endpoint(known)
     connection, _, model_id = ref.partition(":")
     return Endpoint(ref, model_id, model_id, connection, GoneProvider())
@@ -380,12 +380,13 @@ def judge_s(version: PoolVersion) -> float:
     return float(version.judge_timeout_s or settings.FUSION_JUDGE_TIMEOUT_S)
 
 
-def _fresh_record(run: Run, earlier: RunRecord, execution: RunExecution, todo: Todo) -> RunRecord:
+def _fresh_record(run: Run, earlier: RunRecord, execution: RunExecution, todo: Todo, models: TeamModels) -> RunRecord:
     """The record at the start of this execution: what is given stays, what will be asked starts empty."""
     record = replace(
         earlier,
         answers={letter: _fresh_column(column, todo) for letter, column in earlier.answers.items()},
         calls=dict(earlier.calls),
+        endpoints=_paid_now(earlier.endpoints, run.pool_version, models),
         attempted=None,
         grace=None,
         waiting_for_all=False,
@@ -401,6 +402,17 @@ def _fresh_record(run: Run, earlier: RunRecord, execution: RunExecution, todo: T
         _begin_stages(run, record, execution, todo)
     mark_out_of_date(record)
     return record
+
+
+def _paid_now(known: Mapping[str, EndpointFacts], version: PoolVersion, models: TeamModels) -> dict[str, EndpointFacts]:
+    """What people see of each model, with whose key this execution uses: an earlier one may have used another."""
+    now = models.facts_of(ref for ref in known if not why_not(ref, version, models))
+    return {
+        ref: replace(facts, payer=now[ref].payer, provider=now[ref].provider)
+        if ref in now
+        else replace(facts, payer="")
+        for ref, facts in known.items()
+    }
 
 
 def _begin_stages(run: Run, record: RunRecord, execution: RunExecution, todo: Todo) -> None:

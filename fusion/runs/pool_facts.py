@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from fusion.catalogue.available import TeamModels, models_by_team
@@ -181,7 +181,7 @@ def _card(
         usage=usage,
         may_edit=edits_pool(role, user, pool),
         may_manage=manages_pool(role, user, pool),
-        troubles=troubles_of(spec_of(version), models, version.payers),
+        troubles=troubles_of(spec_of(version), models, version),
     )
 
 
@@ -215,7 +215,7 @@ def _offer_card(one: Offer, models: TeamModels, habits: Habits) -> OfferCard:
 
 
 def pool_outlook(
-    spec: PoolSpec, models: TeamModels, *, team: Team | None = None, payers: Mapping[str, str] | None = None
+    spec: PoolSpec, models: TeamModels, *, team: Team | None = None, version: PoolVersion | None = None
 ) -> Outlook:
     """What these rules would do; a rubric that does not exist counts as the general one. `team`: whose calls tell how
     long the models take."""
@@ -233,7 +233,7 @@ def pool_outlook(
         families=tuple(dict.fromkeys(_families(spec, models))),
         estimate=estimate(spec, models, habits),
         simulated=any(entry.simulated for entry in known),
-        troubles=troubles_of(spec, models, payers),
+        troubles=troubles_of(spec, models, version),
         warnings=pool_warnings(spec, models),
         prompt=judge_preview(spec) if len(spec.members) > 1 else (),
     )

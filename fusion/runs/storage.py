@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, is_dataclass
 from datetime import timedelta
 from enum import Enum
@@ -59,7 +59,7 @@ class StageRow:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one write takes with it. `endpoints`: facts by ref.
+    """What one write takes with it. `endpoints`: facts by ref; `connections`: keys of the stored ones by slug.
 
     `in_doubt`: nobody saw how the write before ended, so some of the rows may be stored.
     """
@@ -68,6 +68,7 @@ class Batch:
     partials: list[Partial] = field(default_factory=list)
     endpoints: dict[str, EndpointFacts] = field(default_factory=dict)
     in_doubt: bool = False
+    connections: Mapping[str, int | None] = field(default_factory=dict)
 
 
 class Storage:
@@ -82,12 +83,14 @@ class Storage:
         first_seq: int,
         execution: int,
         continues: int | None,
+        connections: Mapping[str, int | None] | None = None,
     ) -> None:
         self._run_pk = run_pk
         self._lease_pk = lease_pk
         self._live = live
         self._next_seq = first_seq
         self._execution = {EXECUTION: execution, CONTINUES: continues}
+        self._connections = connections or {}
         self._pending: list[StageRow] = []
         self._stored_chars: dict[tuple[str, int], int] = {}
         self._in_doubt = False
@@ -146,7 +149,7 @@ class Storage:
 
     async def write(self) -> None:
         """Write all that is pending in one transaction; what could not be written stays pending. Raises RunTaken."""
-        batch = Batch(self._pending, self._partials(), self._live.record.endpoints, self._in_doubt)
+        batch = Batch(self._pending, self._partials(), self._live.record.endpoints, self._in_doubt, self._connections)
         if not batch.rows and not batch.partials:
             return
         self._pending, self._in_doubt = [], True
@@ -188,7 +191,7 @@ def write_batch(run_pk: int, lease_pk: int, batch: Batch) -> None:
     hold(run_pk, lease_pk)
     fresh = _not_stored(run_pk, batch.rows) if batch.in_doubt else batch.rows
     for row in fresh:
-        _write_row(run_pk, batch.endpoints, row)
+        _write_row(run_pk, batch, row)
     RunEvent.objects.bulk_create(
         RunEvent(run_id=run_pk, seq=row.seq, at_ms=row.at_ms, kind=type(row.event).__name__, data=row.data)
         for row in fresh
@@ -205,10 +208,10 @@ def _not_stored(run_pk: int, rows: list[StageRow]) -> list[StageRow]:
     return [row for row in rows if last is None or row.seq > last]
 
 
-def _write_row(run_pk: int, endpoints: dict[str, EndpointFacts], row: StageRow) -> None:
+def _write_row(run_pk: int, batch: Batch, row: StageRow) -> None:
     writer = _WRITERS.get(type(row.event))
     if writer is not None:
-        writer(run_pk, endpoints, row.event)
+        writer(run_pk, batch, row.event)
     if isinstance(row.event, ev.FinalEnded):
         _write_final(run_pk, row, row.event.final)
 
@@ -217,7 +220,7 @@ def _current(run_pk: int, letter: str) -> Any:
     return Answer.objects.filter(run_id=run_pk, letter=letter, is_current=True)
 
 
-def _write_asked(run_pk: int, _: dict[str, EndpointFacts], event: ev.AnswerAsked) -> None:
+def _write_asked(run_pk: int, _: Batch, event: ev.AnswerAsked) -> None:
     """A member that already had an outcome gets a new attempt; the old one stays as a version."""
     row = _current(run_pk, event.letter).get()
     if row.state == AnswerState.WAITING:
@@ -235,12 +238,12 @@ def _write_asked(run_pk: int, _: dict[str, EndpointFacts], event: ev.AnswerAsked
         )
 
 
-def _write_refused_images(run_pk: int, _: dict[str, EndpointFacts], event: ev.ImagesRefused) -> None:
+def _write_refused_images(run_pk: int, _: Batch, event: ev.ImagesRefused) -> None:
     if event.role is Role.PANEL and event.letter is not None:
         _current(run_pk, event.letter).update(sight=Sight.REFUSED)
 
 
-def _write_answer(run_pk: int, _: dict[str, EndpointFacts], event: ev.AnswerEnded) -> None:
+def _write_answer(run_pk: int, _: Batch, event: ev.AnswerEnded) -> None:
     _current(run_pk, event.answer.letter).update(**answer_fields(event.answer))
 
 
@@ -264,8 +267,8 @@ def answer_fields(answer: EngineAnswer) -> dict[str, Any]:
     }
 
 
-def _write_call(run_pk: int, endpoints: dict[str, EndpointFacts], event: ev.CallEnded) -> None:
-    usage = event.usage
+def _write_call(run_pk: int, batch: Batch, event: ev.CallEnded) -> None:
+    usage, facts = event.usage, batch.endpoints.get(event.ref)
     source = ""
     if event.cost_nanos is not None:
         source = "upstream" if usage is not None and usage.cost_nanos is not None else "price"
@@ -276,7 +279,9 @@ def _write_call(run_pk: int, endpoints: dict[str, EndpointFacts], event: ev.Call
             "role": event.role,
             "letter": event.letter or "",
             "ref": event.ref,
-            "endpoint": asdict(endpoints[event.ref]) if event.ref in endpoints else {},
+            "endpoint": asdict(facts) if facts is not None else {},
+            "connection_id": batch.connections.get(event.ref.partition(":")[0]),
+            "payer": facts.payer if facts is not None else "",
             "attempt": event.attempt,
             "status": event.status,
             "input_tokens": usage.input_tokens if usage else None,
@@ -296,8 +301,8 @@ def _write_call(run_pk: int, endpoints: dict[str, EndpointFacts], event: ev.Call
     )
 
 
-def _write_verdict(run_pk: int, endpoints: dict[str, EndpointFacts], event: ev.JudgeEnded) -> None:
-    judge = event.judgement.judge
+def _write_verdict(run_pk: int, batch: Batch, event: ev.JudgeEnded) -> None:
+    judge, endpoints = event.judgement.judge, batch.endpoints
     VerdictRecord.objects.create(
         run_id=run_pk,
         judge=judge,
@@ -328,7 +333,7 @@ def _write_final(run_pk: int, row: StageRow, final: Final) -> None:
     )
 
 
-_WRITERS: dict[type, Callable[[int, dict[str, EndpointFacts], Any], None]] = {
+_WRITERS: dict[type, Callable[[int, Batch, Any], None]] = {
     ev.ImagesRefused: _write_refused_images,
     ev.AnswerAsked: _write_asked,
     ev.AnswerEnded: _write_answer,

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from django.urls import path
 
-from fusion.web.views import account, ask, exports, finals, history, images, pool_versions, pools, runs, theme
+from fusion.web.views import (
+    account,
+    ask,
+    connections,
+    exports,
+    finals,
+    history,
+    images,
+    pool_versions,
+    pools,
+    runs,
+    theme,
+)
 from fusion.web.views.teams import audit, invitations, members, switching
 from fusion.web.views.teams import settings as team_pages
 
@@ -56,5 +68,30 @@ urlpatterns = [
     path("team/<uuid:team_id>/stop-runs", team_pages.team_stop_runs, name="team-stop-runs"),
     path("invitations/<str:token>", invitations.invitation, name="invitation"),
     path("account/delete", account.account_delete, name="account-delete"),
+    path("team/<uuid:team_id>/connections", connections.connection_list, name="team-connections"),
+    path("team/<uuid:team_id>/connections/new", connections.connection_new, name="team-connection-new"),
+    path("team/<uuid:team_id>/connections/<uuid:public_id>", connections.connection_edit, name="team-connection-edit"),
+    path(
+        "team/<uuid:team_id>/connections/<uuid:public_id>/test",
+        connections.connection_test,
+        name="team-connection-test",
+    ),
+    path(
+        "team/<uuid:team_id>/connections/<uuid:public_id>/switch",
+        connections.connection_switch,
+        name="team-connection-switch",
+    ),
+    path(
+        "team/<uuid:team_id>/connections/<uuid:public_id>/delete",
+        connections.connection_delete,
+        name="team-connection-delete",
+    ),
+    path("site/connections", connections.connection_list, name="site-connections"),
+    path("site/connections/new", connections.connection_new, name="site-connection-new"),
+    path("site/connections/<uuid:public_id>", connections.connection_edit, name="site-connection-edit"),
+    path("site/connections/<uuid:public_id>/test", connections.connection_test, name="site-connection-test"),
+    path("site/connections/<uuid:public_id>/switch", connections.connection_switch, name="site-connection-switch"),
+    path("site/connections/<uuid:public_id>/delete", connections.connection_delete, name="site-connection-delete"),
+    path("site/connections/<uuid:public_id>/local", connections.site_connection_local, name="site-connection-local"),
     path("theme", theme.theme_set, name="theme-set"),
 ]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from fusion.catalogue.available import TeamModels
 from fusion.engine.rubrics import RUBRICS
 from fusion.errors import InvalidInput
-from fusion.models import Pool
+from fusion.models import Pool, PoolVersion
 from fusion.models.pool import DEBATE_ROUNDS_MAX, FALLBACK_JUDGES_MAX, MEMBERS_MAX
 from fusion.runs.pools.spec import PoolSpec
 
@@ -50,18 +48,12 @@ def named_refs(spec: PoolSpec) -> list[tuple[str, str]]:
     return named + [(f"fallback_judge_{number}", ref) for number, ref in enumerate(spec.fallback_judges, start=1)]
 
 
-def why_not(ref: str, payers: Mapping[str, str], models: TeamModels) -> str:
-    """Why rules that were saved with these `payers` may not ask `ref`, in a sentence; empty when they may.
-
-    A slug that was the team's own when the rules were saved does not become the site's by itself: who pays would
-    change.
-    """
+def why_not(ref: str, version: PoolVersion | None, models: TeamModels) -> str:
+    """Why rules may not ask `ref`, in a sentence; empty when they may. `version`: the stored rules, which keep to the
+    payers that they were saved with."""
     slug = ref.partition(":")[0]
-    if payers.get(slug) == "team" and models.payer_of(slug) == "site":
-        return (
-            f"The team's own connection “{slug}” is gone; the site has one of that name. Save the pool again to use it."
-        )
-    return models.why_not(ref)
+    lost = "" if version is None else models.why_not_paid(slug, payers=version.payers, since=version.created_at)
+    return lost or models.why_not(ref)
 
 
 def payers_of(spec: PoolSpec, models: TeamModels) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.utils import timezone
@@ -41,17 +41,17 @@ class Trouble:
         return f"{self.reason} {self.effect}"
 
 
-def troubles_of(spec: PoolSpec, models: TeamModels, payers: Mapping[str, str] | None = None) -> list[Trouble]:
-    """What is wrong with the models of rules that were saved with `payers`, in the order of the editor."""
+def troubles_of(spec: PoolSpec, models: TeamModels, version: PoolVersion | None = None) -> list[Trouble]:
+    """What is wrong with the models of rules, stored as `version` or typed only, in the order of the editor."""
     named = named_refs(spec)
     used = named if len(spec.members) > 1 else named[: len(spec.members)]
-    return [found for field, ref in used if ref and (found := _trouble(field, ref, spec, models, payers or {}))]
+    return [found for field, ref in used if ref and (found := _trouble(field, ref, spec, models, version))]
 
 
-def _trouble(field: str, ref: str, spec: PoolSpec, models: TeamModels, payers: Mapping[str, str]) -> Trouble | None:
+def _trouble(field: str, ref: str, spec: PoolSpec, models: TeamModels, version: PoolVersion | None) -> Trouble | None:
     who, known = _who(field), models.entry(ref)
     name = known.name if known is not None else ref.partition(":")[2] or ref
-    if reason := why_not(ref, payers, models):
+    if reason := why_not(ref, version, models):
         gone = f"{who} “{name[:120]}” cannot be asked here. {reason}"
         return Trouble(field, who, ref, name, gone, "Runs cannot start until it is replaced.", blocks=True)
     if known is None or known.vanished_at is None:

@@ -62,9 +62,15 @@ def _next_version(
     payers = payers_of(spec, models)
     if current is None:
         return _write_version(pool, author=author, spec=spec, number=1, payers=payers)
-    if spec_of(current) == spec and current.payers == payers:
+    if spec_of(current) == spec and _same_payers(current, payers, models):
         return current
     return _write_version(pool, author=author, spec=spec, number=current.number + 1, payers=payers)
+
+
+def _same_payers(version: PoolVersion, payers: dict[str, str], models: TeamModels) -> bool:
+    """Whether the version may go on as it is; one that has lost the team's own connection needs a new one."""
+    lost = (models.why_not_paid(slug, payers=version.payers, since=version.created_at) for slug in payers)
+    return version.payers == payers and not any(lost)
 
 
 def _check_reach(pool: Pool, person: User, spec: PoolSpec) -> None:

@@ -20,6 +20,12 @@ ACTIONS = {
     "invitation.resend": "sent anew the invitation of",
     "invitation.revoke": "withdrew the invitation of",
     "invitation.accept": "accepted the invitation of",
+    "connection.create": "added the connection",
+    "connection.update": "changed the connection",
+    "connection.switch-on": "switched on the connection",
+    "connection.switch-off": "switched off the connection",
+    "connection.mark-local": "decided about private addresses of the connection",
+    "connection.delete": "deleted the connection",
 }
 CHARS_MAX = 300
 

@@ -40,7 +40,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """`unknown`: how many ended calls have no known cost; the total is then a lower bound."""
+    """`unknown`: how many ended calls have no known cost; the total is then a lower bound. `paid_by`: whose keys."""
 
     lines: tuple[Line, ...]
     input_tokens: int
@@ -50,6 +50,7 @@ class Receipt:
     unknown: int
     estimated: bool
     simulated: bool
+    paid_by: str = ""
 
 
 def receipt(record: RunRecord) -> Receipt:
@@ -65,7 +66,15 @@ def receipt(record: RunRecord) -> Receipt:
         unknown=sum(line.cost_nanos is None and line.word is not _RUNNING for line in lines),
         estimated=any(usage.estimated for usage in usages),
         simulated=record.simulated,
+        paid_by=_paid_by(record),
     )
+
+
+def _paid_by(record: RunRecord) -> str:
+    """Each key that a call was made with, the team's own first; nothing of runs from before this was written down."""
+    keys = {(call.endpoint.payer, call.endpoint.provider) for call in record.calls.values() if call.endpoint.payer}
+    ordered = sorted(keys, key=lambda key: (key[0] != "team", key[1]))
+    return " and ".join(f"the {payer}'s key ({provider})" for payer, provider in ordered)
 
 
 def _place(call: CallRecord) -> tuple[int, int, str, int, str]:

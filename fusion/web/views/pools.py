@@ -83,7 +83,7 @@ def pool_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "card": _card(user, pool),
         "spec": spec,
         "rules": rule_lines(spec, models),
-        "outlook": pool_outlook(spec, models, team=pool.team, payers=version.payers),
+        "outlook": pool_outlook(spec, models, team=pool.team, version=version),
         "versions": version_log(user, pool),
         "teams": _teams_to_write_in(user),
     }
@@ -261,10 +261,8 @@ def _editor(
     """The editor's page; for htmx's buttons in the list of members only that list."""
     home = pool.team if pool is not None else team
     draft = editor.draft()
-    payers: dict[str, str] = {}
-    if pool is not None and editor.begun_with is not None:
-        payers = current_version(pool).payers
-    editor.mark(troubles_of(draft, editor.models, payers))
+    stored = current_version(pool) if pool is not None and editor.begun_with is not None else None
+    editor.mark(troubles_of(draft, editor.models, stored))
     context = {
         "editor": editor,
         "pool": pool,
@@ -273,7 +271,7 @@ def _editor(
         "about": urlencode({"pool": pool.public_id} if pool is not None else {"team": home.public_id if home else ""}),
         "may_manage": pool is None or may_manage_pool(_person(request), pool),
         "models": model_choices(editor.models),
-        "outlook": pool_outlook(draft, editor.models, team=home, payers=payers),
+        "outlook": pool_outlook(draft, editor.models, team=home, version=stored),
         "problems": editor.models.problems(),
     } | _history(_person(request), pool, draft)
     is_fragment = request.headers.get("HX-Target") == "pool-members"
