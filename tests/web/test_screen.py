@@ -272,6 +272,7 @@ ENDINGS = {
     AnswerState.FAILED: "Connection reset.",
     AnswerState.STOPPED: "Stopped by a person.",
     AnswerState.INTERRUPTED: "The server stopped in mid-answer.",
+    AnswerState.LEFT_OUT: "Left out: it cannot see",
 }
 
 
