@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
+DATABASE = "db.sqlite3"
 
 
 def environment(data_dir: Path, **variables: str) -> dict[str, str]:
@@ -44,6 +49,21 @@ def manage(data_dir: Path, *arguments: str, **variables: str) -> subprocess.Comp
         timeout=PATIENCE_S,
         check=False,
     )
+
+
+def migrate(data_dir: Path) -> None:
+    """Give an installation its tables: migrations run once for all tests of a process, their result is copied."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    shutil.copy(_migrated_database(), data_dir / DATABASE)
+
+
+@cache
+def _migrated_database() -> Path:
+    made = Path(tempfile.mkdtemp(prefix="fusion-migrated-"))
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    migrated = manage(made, "migrate", "--verbosity", "0")
+    assert migrated.returncode == 0, migrated.stderr
+    return made / DATABASE
 
 
 @contextmanager
@@ -168,6 +188,8 @@ rules = dict(judge="custom:{judge}", fallback_judges=(), **{rules!r})
 pool = make_pool(user, name="Bench", members=members, **rules)
 if slow := tuple(MemberSpec("custom:" + name) for name in {slow!r}):
     make_pool(user, name="Slow", members=slow, **rules)
+    quick = tuple(MemberSpec(f"custom:m-{{letter}}-mixed-rate800-tokens700") for letter in "ab")
+    make_pool(user, name="Late", members=(*quick, slow[0]), **rules)
 session = SessionStore()
 session[SESSION_KEY] = str(user.pk)
 session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
@@ -182,10 +204,10 @@ def set_up(
 ) -> tuple[str, str]:
     """Make alice with a session, and a pool of the model server's models: session key, pool id.
 
-    `slow`: members of a second pool of that name, for runs that have to be still under way when something is done.
+    `slow`: members of a second pool of that name, for runs that have to be still under way when something is done. Of
+    a third pool, `Late`, two members answer at once, with Markdown, and the last is the first of `slow`.
     """
-    migrated = manage(data_dir, "migrate", "--verbosity", "0")
-    assert migrated.returncode == 0, migrated.stderr
+    migrate(data_dir)
     script = SET_UP.format(members=members, judge=judge, slow=slow, rules={"grace_s": 60, **rules})
     made = manage(data_dir, "shell", "--no-imports", "--command", script, FUSION_PROVIDER_URL=upstream)
     assert made.returncode == 0, made.stderr

@@ -7,8 +7,8 @@ the answers that it finds in the prompt, decided by their content alone. Other w
 `none` (a judge that holds no answer to be acceptable), `mixed` (Markdown with lists, tables and code, four characters
 a token). In a debate (`upstream_debate`): `disputes` (a judge that finds a contradiction), `yields` and `caves` (they
 concede, with a named error or without), `slowly` (rebuttals and rulings take 20 s). `echo` says what it was
-asked: as its answer, as the message of its error, or in all prose of its verdict. A model called `broken-KIND` does
-what `tests.faults` says of that kind.
+asked: as its answer, as the message of its error, or in all prose of its verdict, rebuttals and ruling. A model called
+`broken-KIND` does what `tests.faults` says of that kind.
 
 `GET /stats` tells how many streams are open, how many began and were closed early, and which models were asked.
 """
@@ -265,7 +265,7 @@ def _argued(asked: dict[str, Any], words: frozenset[str]) -> str | None:
     """What is said in a debate; None for every other request."""
     if upstream_debate.is_rebuttal(asked):
         return upstream_debate.rebuttal(asked, words)
-    return upstream_debate.ruling(asked) if "judge" in words and upstream_debate.is_ruling(asked) else None
+    return upstream_debate.ruling(asked, words) if "judge" in words and upstream_debate.is_ruling(asked) else None
 
 
 def _answer_pieces(asked: dict[str, Any], behaviour: Behaviour) -> list[str]:

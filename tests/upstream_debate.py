@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from itertools import cycle, islice
 from typing import Any
 
 DISPUTE = re.compile(r"<dispute id=(\w+) n=\w+>\n(.*?)\n</dispute n=", re.S)
@@ -32,7 +34,25 @@ def rebuttal(asked: dict[str, Any], words: frozenset[str]) -> str:
     """Holds; `yields` leaves its stance for the one whose words sort first and names its error, `caves` names none."""
     own = OWN.search(_prompt(asked))
     text = own[2] if own is not None else ""
-    return json.dumps({"disputes": [_move(one, body, text, words) for one, body in DISPUTE.findall(_prompt(asked))]})
+    moves = [_move(one, body, text, words) for one, body in DISPUTE.findall(_prompt(asked))]
+    return json.dumps({"disputes": _echoing(moves, text) if "echo" in words else moves})
+
+
+def _echoing(moves: list[dict[str, Any]], text: str) -> list[dict[str, Any]]:
+    """The same stances, refined, with the lines of the member's own answer as all prose."""
+    said = _lines(text)
+    prose = ("wording", "reason", "evidence_quote", "would_change_my_mind")
+    return [
+        move
+        | {name: next(said) for name in prose}
+        | {"action": "refine", "error": {"stance": move["stance"], "quote": next(said), "why": next(said)}}
+        for move in moves
+    ]
+
+
+def _lines(text: str) -> Iterator[str]:
+    """The lines of a text that say something, one after the other for as long as somebody asks."""
+    return cycle([line for line in text.split("\n") if line.strip()] or [text])
 
 
 def _move(dispute: str, body: str, own_text: str, words: frozenset[str]) -> dict[str, Any]:
@@ -54,8 +74,8 @@ def _move(dispute: str, body: str, own_text: str, words: frozenset[str]) -> dict
     }
 
 
-def ruling(asked: dict[str, Any]) -> str:
-    """For the stance whose words sort first, built on the answer whose text does."""
+def ruling(asked: dict[str, Any], words: frozenset[str]) -> str:
+    """For the stance whose words sort first, built on the answer whose text does; `echo`: with its lines as prose."""
     answers = {label: text for label, _, text in ANSWER.findall(_prompt(asked))}
     base = min(answers, key=lambda label: answers[label])
     rulings = [
@@ -68,9 +88,12 @@ def ruling(asked: dict[str, Any]) -> str:
         }
         for dispute, body in DISPUTE.findall(_prompt(asked))
     ]
-    return json.dumps(
-        {"disputes": rulings, "base": base, "confidence": 75, "rationale": f"{base} shows every step."},
-    )
+    rationale = f"{base} shows every step."
+    if "echo" in words:
+        said = _lines(answers[base])
+        rulings = [one | {"reason": next(said), "test": next(said)} for one in rulings]
+        rationale = " ".join(islice(said, 8))
+    return json.dumps({"disputes": rulings, "base": base, "confidence": 75, "rationale": rationale})
 
 
 def _prompt(asked: dict[str, Any]) -> str:

@@ -288,7 +288,7 @@ _CODE_FRAME = (
     r'<div class="code"><div class="code-bar"><span class="code-lang">\1</span>'
     r'<button type="button" class="copy" data-copy-code="">Copy</button></div><pre tabindex="0"><code>'
 )
-_TABLE_FRAME = '<div class="table" tabindex="0" role="region" aria-label="Table"><table>'
+_TABLE_FRAME = '<div class="table" tabindex="0" role="group" aria-label="Table"><table>'
 
 
 def clean(html: str) -> str:

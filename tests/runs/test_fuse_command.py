@@ -12,14 +12,13 @@ from pathlib import Path
 import pytest
 
 from fusion.runs.progress import harmless
-from tests.processes import ROOT, environment, manage, upstream_process, upstream_stats
+from tests.processes import ROOT, environment, manage, migrate, upstream_process, upstream_stats
 
 
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("fuse")
-    migrated = manage(made, "migrate", "--verbosity", "0")
-    assert migrated.returncode == 0, migrated.stderr
+    migrate(made)
     return made
 
 

@@ -7,9 +7,9 @@ import re
 import time
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import axe_core_python
+import axe_playwright_python
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.processes import Served
@@ -19,8 +19,32 @@ MEMBERS = [SLOW, "m-b-ttft200-rate60-tokens300", "m-c-ttft150-rate90-tokens420"]
 JUDGE = "judge-rate400"
 # Minutes of text: whatever a slow machine takes, these are still being written.
 SLOW_MEMBERS = tuple(f"s{number}-ttft100-rate20-tokens4000" for number in range(3))
-AXE = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text()
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 PATIENCE_MS = 40_000
+FITS = "document.documentElement.scrollWidth <= innerWidth"
+# What somebody would miss: controls that stand outside of the window, or are too small to hit.
+LOST = """() => {
+  const scrolls = ".table-wrap, .tabs__list, .answer-tabs, .columns, pre, .table";
+  const told = (word, ones) => ones.map((one) => `${word}: ${one.outerHTML.slice(0, 120)}`);
+  const box = (one) => one.getBoundingClientRect();
+  const shown = [...document.querySelectorAll("a, button, input, select, textarea, summary, [role=tab]")]
+    .filter((one) => one.checkVisibility({ checkOpacity: true, checkVisibilityCSS: true }))
+    .filter((one) => !one.matches(".skip-link, .visually-hidden") && box(one).width > 1 && box(one).height > 1);
+  const cut = shown.filter((one) => !one.closest(scrolls) && (box(one).left < -1 || box(one).right > innerWidth + 1));
+  const small = shown.filter((one) => one.matches("button, .btn, select, summary"))
+    .filter((one) => box(one).height < 24 || box(one).width < 24);
+  return [...told("cut", cut), ...told("small", small)];
+}"""
+LOOKS: tuple[tuple[Literal["light", "dark"], int], ...] = (("light", 1280), ("dark", 390))
+# Every rule that axe has on by itself, and the one of WCAG 2.2 AA that it has not. Which headings stand inside of an
+# answer is up to the model that wrote it.
+RUN_AXE = """async () => {
+  const found = await axe.run(document, { resultTypes: ["violations"], rules: { "target-size": { enabled: true } } });
+  const isOurs = ({ target }) => !document.querySelector(target[0])?.closest(".prose, .md");
+  const counted = ({ id, nodes }) => (id === "heading-order" ? nodes.filter(isOurs) : nodes);
+  const told = (rule) => [rule.id, counted(rule).map((node) => node.html)];
+  return found.violations.map(told).filter(([, nodes]) => nodes.length);
+}"""
 
 
 class Site:
@@ -48,13 +72,20 @@ class Site:
         return context
 
     def ask(
-        self, page: Page, question: str = "Why is the sky blue?", mode: str = "best-of", *, slow: bool = False
+        self,
+        page: Page,
+        question: str = "Why is the sky blue?",
+        mode: str = "best-of",
+        *,
+        slow: bool = False,
+        late: bool = False,
     ) -> str:
-        """Ask from the front page, of the pool `Slow` if `slow`; gives the address of the run."""
+        """Ask from the front page, of the pool `Slow` if `slow`, of `Late` if `late`; gives the address of the run."""
         page.goto(self.server.url)
         page.fill("textarea[name=prompt]", question)
+        name = "Slow" if slow else "Late" if late else ""
         page.select_option(
-            "select[name=pool]", label="Slow · 3 members" if slow else None, value=None if slow else self.pool
+            "select[name=pool]", label=f"{name} · 3 members" if name else None, value=None if name else self.pool
         )
         page.check(f"input[name=mode][value={mode}]")
         page.click("[data-send]")
@@ -67,6 +98,24 @@ class Site:
         with urllib.request.urlopen(request, timeout=10) as reply:
             text: str = reply.read().decode()
         return text
+
+
+def listen(page: Page) -> None:
+    """From now on `said` gives what a screen reader is told, and when."""
+    page.evaluate(
+        """() => {
+          window.__said = [];
+          const said = ({ target }) => window.__said.push([performance.now(), target.textContent]);
+          const note = (list) => list.forEach(said);
+          new MutationObserver(note).observe(document.querySelector("[data-announce]"), { childList: true });
+        }"""
+    )
+
+
+def said_until(page: Page, words: str) -> list[tuple[float, str]]:
+    """Milliseconds and words of everything that was said, once these words were."""
+    until(page, f"window.__said.some(([, said]) => said.includes({json.dumps(words)}))")
+    return [(at, said) for at, said in page.evaluate("window.__said")]
 
 
 def over(page: Page) -> None:
@@ -97,6 +146,27 @@ def texts(page: Page) -> list[str]:
 
 
 def violations(page: Page) -> list[str]:
-    page.evaluate(AXE)
-    found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
-    return [f"{v['id']}: {json.dumps([n['html'][:160] for n in v['nodes'][:3]])}" for v in found["violations"]]
+    """What axe has against the page as it stands."""
+    if not page.evaluate("typeof axe === 'object'"):
+        page.evaluate(AXE)
+    found = page.evaluate(RUN_AXE)
+    return [f"{rule}: {[node[:160] for node in nodes[:3]]}" for rule, nodes in found]
+
+
+def faults(page: Page) -> list[str]:
+    """What axe, the width of the window or a control's place have against the page as it stands."""
+    found: list[str] = violations(page) + page.evaluate(LOST)
+    return found if page.evaluate(FITS) else [*found, "the page is wider than the window"]
+
+
+def faults_everywhere(page: Page) -> list[str]:
+    """`faults` wide in light and on a phone in dark; the page is left as it was."""
+    size, found = page.viewport_size, []
+    for scheme, width in LOOKS:
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        page.set_viewport_size({"width": width, "height": 800})
+        found += [f"{scheme}, {width} px: {fault}" for fault in faults(page)]
+    page.emulate_media(color_scheme="light")
+    if size is not None:
+        page.set_viewport_size(size)
+    return found

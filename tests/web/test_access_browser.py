@@ -4,74 +4,33 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
-from typing import Any
 
 import pytest
 from playwright.sync_api import Page
 
-from tests.web.browsing import Site, over, shown, streaming, texts, until, violations
+from tests.web.browsing import FITS, LOST, Site, listen, over, said_until, shown, streaming, texts, until, violations
 
 pytestmark = pytest.mark.browser
 
-FITS = "document.documentElement.scrollWidth <= innerWidth"
 FOCUSED = "document.activeElement.id"
 STATIC_PAGES = [
     "/",
     "/history",
-    "/history?q=no-such-words",
     "/pools",
     "/pools/new",
     "/pools/{pool}",
     "/pools/{pool}/edit",
-    "/pools/{pool}/delete",
     "/accounts/email/",
     "/accounts/password/change/",
     "/accounts/sessions/",
     "/no-such-page",
 ]
-ENTRY_PAGES = ["/accounts/login/", "/accounts/signup/", "/accounts/password/reset/"]
-# What somebody would miss: controls that stand outside of the window, or are too small to hit.
-LOST = """() => {
-  const scrolls = ".table-wrap, .tabs__list, .answer-tabs, .columns, pre, .table";
-  const told = (word, ones) => ones.map((one) => `${word}: ${one.outerHTML.slice(0, 120)}`);
-  const box = (one) => one.getBoundingClientRect();
-  const shown = [...document.querySelectorAll("a, button, input, select, textarea, summary, [role=tab]")]
-    .filter((one) => one.checkVisibility({ checkOpacity: true, checkVisibilityCSS: true }))
-    .filter((one) => !one.matches(".skip-link, .visually-hidden") && box(one).width > 1 && box(one).height > 1);
-  const cut = shown.filter((one) => !one.closest(scrolls) && (box(one).left < -1 || box(one).right > innerWidth + 1));
-  const small = shown.filter((one) => one.matches("button, .btn, select, summary"))
-    .filter((one) => box(one).height < 24 || box(one).width < 24);
-  return [...told("cut", cut), ...told("small", small)];
-}"""
 
 
 def _stop(page: Page) -> None:
     """However far the run has come by now, it ends."""
     page.evaluate("document.getElementById('act-stop')?.click()")
     over(page)
-
-
-def _look(page: Page) -> list[str]:
-    """What axe, the width of the window or a control's place have against the page as it stands."""
-    found: list[str] = violations(page) + page.evaluate(LOST)
-    return found if page.evaluate(FITS) else [*found, "the page is wider than the window"]
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_page_passes_axe_wide_and_narrow(site: Site, scheme: Any) -> None:
-    page = site.visit(color_scheme=scheme, reduced_motion="reduce")
-    stranger = site.browser.new_context(color_scheme=scheme, reduced_motion="reduce").new_page()
-    wrong: dict[str, list[str]] = {}
-    for paths, tab in ((STATIC_PAGES, page), (ENTRY_PAGES, stranger)):
-        for path in paths:
-            tab.set_viewport_size({"width": 1280, "height": 800})
-            tab.goto(site.server.url + path.format(pool=site.pool))
-            wrong[path] = _look(tab)
-            tab.set_viewport_size({"width": 390, "height": 800})
-            wrong[path] += _look(tab)
-    assert {path: found for path, found in wrong.items() if found} == {}
-    page.context.close()
-    stranger.context.close()
 
 
 def test_at_320_pixels_and_at_twice_the_text_nothing_is_lost(site: Site) -> None:
@@ -169,6 +128,114 @@ def test_shortcuts_are_listed_under_a_key_and_can_be_switched_off(site: Site) ->
     page.context.close()
 
 
+# Presses every printable key where an answer has the focus, with nothing behind the buttons, and tells which are taken.
+PRESS_ALL = """([place, target, held]) => {
+  const idle = (event) => { event.preventDefault(); event.stopImmediatePropagation(); };
+  addEventListener("click", idle, true);
+  const taken = [];
+  for (let code = 33; code < 127; code += 1) {
+    const key = String.fromCharCode(code);
+    const press = new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true, ...held });
+    document.querySelector(place).focus();
+    document.querySelector(target || place).dispatchEvent(press);
+    if (press.defaultPrevented) taken.push(key);
+    document.getElementById("shortcuts").close();
+  }
+  removeEventListener("click", idle, true);
+  return taken;
+}"""
+
+
+def _taken(page: Page, place: str = "#body-B", target: str = "", held: str = "") -> set[str]:
+    return set(page.evaluate(PRESS_ALL, [place, target, {held: True} if held else {}]))
+
+
+def _listed(page: Page) -> set[str]:
+    """The single keys that the list of shortcuts names, as they arrive: `Shift S` is S, and of 1 … 9 three answer."""
+    rows = page.evaluate(
+        "[...document.querySelectorAll('#shortcuts tbody th')].map((row) => row.textContent.trim().split(/\\s+/))"
+    )
+    single = [row for row in rows if not {"Ctrl", "Esc"} & {*row}]
+    names = [name for row in single for name in (row[1:] if row[0] == "Shift" else row) if name not in ("or", "…", "9")]
+    return {*names, "2", "3"}
+
+
+def test_the_list_names_exactly_the_keys_that_work_and_none_works_in_a_field_or_with_another_held(site: Site) -> None:
+    page = site.visit(viewport={"width": 1280, "height": 500})
+    site.ask(page, late=True)
+    page.wait_for_selector("#act-judge-now")
+    halfway = "for (const body of document.querySelectorAll('.col__body')) body.scrollTop = body.scrollHeight / 3"
+    page.evaluate(halfway)
+    taken = _taken(page, "#body-C")
+    assert {"g", "s", "p"} < taken and "r" not in taken
+    for held in ("ctrlKey", "altKey", "metaKey"):
+        assert _taken(page, "#body-C", held=held) == set(), held
+    _stop(page)
+    page.evaluate(halfway)
+    page.click("#act-judge")
+    page.wait_for_selector("#live-seq", state="attached")
+    over(page)
+    page.evaluate(halfway)
+    assert taken | _taken(page) == _listed(page)
+    page.click("#act-rejudge")
+    page.wait_for_selector("#rejudge-form")
+    for field in (
+        "#rejudge-form select",
+        "#rejudge-form input[type=radio]",
+        "#run-again textarea",
+        "#shortcuts button",
+    ):
+        assert _taken(page, target=field) == set(), field
+    page.context.close()
+
+
+def test_single_keys_widen_pause_judge_copy_and_leaf_through_the_blocks(site: Site) -> None:
+    page = site.visit(viewport={"width": 1280, "height": 500})
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    url = site.ask(page, late=True)
+    page.wait_for_selector("#act-judge-now")
+    key = page.keyboard
+    key.press("1")
+    key.press("e")
+    assert page.get_attribute("#expand-A", "aria-pressed") == "true"
+    key.press("e")
+    assert page.get_attribute("#expand-A", "aria-pressed") == "false"
+    key.press("p")
+    held = page.inner_text("#doc-C")
+    key.press("3")
+    page.wait_for_timeout(600)
+    assert page.inner_text("#doc-C") == held, "p pauses"
+    key.press("p")
+    until(page, f"document.getElementById('doc-C').innerText.length > {len(held)}")
+    key.press("g")
+    page.wait_for_selector("#doc-final > *")
+    assert page.get_attribute("#head-C", "data-state") == "streaming", "g judges without the last"
+    key.press("s")
+    over(page)
+    _copies(page, "1", site.raw(url, "answer=A"))
+    _copies(page, "f", page.request.get(f"{url}/export.md?final=1").text())
+    key.press("2")
+    top = "document.getElementById('body-B').scrollTop"
+    page.evaluate(f"{top} = 0")
+    seen = [0]
+    for name in "jjk":
+        key.press(name)
+        seen.append(page.evaluate(top))
+    assert 0 < seen[1] < seen[2] and seen[3] == seen[1], seen
+    key.press("Shift+J")
+    page.wait_for_selector("#rejudge-form")
+    page.context.close()
+
+
+def _copies(page: Page, place: str, wanted: str) -> None:
+    """`c` after the key of that place puts that text on the clipboard."""
+    page.evaluate("navigator.clipboard.writeText('nothing')")
+    page.keyboard.press(place)
+    page.keyboard.press("c")
+    until(page, "navigator.clipboard.readText().then((text) => text !== 'nothing')")
+    assert page.evaluate("navigator.clipboard.readText()") == wanted
+
+
 def test_a_pause_freezes_every_column_and_catches_up_with_nothing_lost(site: Site) -> None:
     page = site.visit()
     url = site.ask(page)
@@ -189,21 +256,13 @@ def test_a_pause_freezes_every_column_and_catches_up_with_nothing_lost(site: Sit
 def test_a_screen_reader_hears_milestones_and_never_the_stream(site: Site) -> None:
     page = site.visit()
     site.ask(page)
-    page.evaluate(
-        """() => {
-          window.__said = [];
-          const said = ({ target }) => window.__said.push([performance.now(), target.textContent]);
-          const note = (list) => list.forEach(said);
-          new MutationObserver(note).observe(document.querySelector("[data-announce]"), { childList: true });
-        }"""
-    )
+    listen(page)
     streaming(page)
     live = "[aria-live], [role=status], [role=alert], [role=log]"
     assert page.locator(f":is({live}) .prose, .prose :is({live}), :is({live}).prose, .col :is({live})").count() == 0
     assert page.get_attribute("#body-A", "aria-busy") == "true"
     over(page)
-    until(page, "window.__said.some(([, words]) => words.includes('Final ready'))")
-    said = page.evaluate("window.__said")
+    said = said_until(page, "Final ready")
     gaps = [after[0] - before[0] for before, after in pairwise(said)]
     assert all(gap >= 4900 for gap in gaps), said
     assert page.locator("[aria-busy]").count() == 0
@@ -288,6 +347,20 @@ def test_without_scripts_a_pool_is_made_changed_and_deleted_and_a_deleted_run_co
     page.click("button:has-text('Undo')")
     page.goto(f"{site.server.url}/history?q=Shall+this+stay")
     assert page.locator("a:has-text('Shall this stay?')").count() == 1
+    page.context.close()
+
+
+def test_without_scripts_the_judge_is_asked_before_the_last_answer_is_there(site: Site) -> None:
+    page = site.visit(java_script_enabled=False)
+    site.ask(page, late=True)
+    page.wait_for_selector("#act-judge-now")
+    page.click("#act-judge-now")
+    page.wait_for_selector("#doc-final > *")
+    assert page.inner_text("[data-run-state]") == "Running", "the last one still writes"
+    page.click("#stop-C")
+    page.wait_for_selector("[data-run-state]:text-is('Done')")
+    assert "without waiting for C" in page.inner_text("#run-notices")
+    assert page.inner_text("#doc-final").strip() and page.is_visible("#panel-why")
     page.context.close()
 
 

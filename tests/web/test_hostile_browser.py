@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -21,10 +22,12 @@ FAILING = '"><svg onload=alert(1)> [x](javascript:alert(1)) {}-echo-status400'
 
 # Rows that no form would take: other ways in (an import, a command, an older release) may.
 FILL = """
+import json
 from django.db import transaction
 from fusion.models import Membership, Pool, Team, User
 from fusion.runs.pools import create_pool
 from tests.factories import MemberSpec, make_run, simulated_spec, team_of
+from tests.web.hostile_debates import store_hostile_debates
 from tests.web.hostile_text import HOSTILE
 texts = [text.replace("\\x00", "").encode("utf-8", "replace").decode() for text in HOSTILE]
 alice = User.objects.get(email="alice@example.com")
@@ -43,6 +46,7 @@ with transaction.atomic():
         for number, text in enumerate(texts[at : at + 8], at):
             make_run(people[number + 1], pool=pool, prompt=text)
     Team.objects.filter(pk=team.pk).update(name=texts[0][:120])
+    print(json.dumps(store_hostile_debates(alice)))
 """
 
 # Everything that could act, leave the page or look like part of it: none of it is ours.
@@ -89,6 +93,8 @@ DISORDER = """() => {
   return wrong;
 }"""
 
+# A debate stays open for whoever watched it, and is folded for who comes later.
+FOLD, WATCHED_FOLD = '<details class="debate__fold">', '<details class="debate__fold" open="">'
 HIDDEN = re.compile("[\u202a-\u202e\u2066-\u2069\u200b\ufeff\U000e0000-\U000e007f]")
 
 
@@ -147,8 +153,8 @@ def _wide(page: Page) -> Any:
 
 
 class Site:
-    def __init__(self, server: Served, browser: Browser, session: str, pool: str) -> None:
-        self.server, self._browser, self._session, self.pool = server, browser, session, pool
+    def __init__(self, server: Served, browser: Browser, session: str, pool: str, debates: list[str]) -> None:
+        self.server, self._browser, self._session, self.pool, self.debates = server, browser, session, pool, debates
 
     def watch(self, *, signed_in: bool = True) -> Watch:
         context = self._browser.new_context(viewport={"width": 1280, "height": 800})
@@ -172,41 +178,60 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
                 executable_path="/usr/bin/chromium",
                 args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
             )
-            yield Site(server, browser, session, pool)
+            yield Site(server, browser, session, pool, json.loads(filled.stdout.strip().splitlines()[-1]))
             browser.close()
 
 
-def _ask(site: Site, page: Page, prompt: str) -> str:
+def _ask(site: Site, page: Page, prompt: str, mode: str = "best-of") -> str:
     page.goto(site.server.url)
     # Typed in, a line without spaces would keep the browser's own text field busy for minutes.
     page.evaluate("(text) => { document.querySelector('textarea[name=prompt]').value = text }", prompt)
     page.select_option("select[name=pool]", site.pool)
-    page.check("input[name=mode][value=best-of]")
+    page.check(f"input[name=mode][value={mode}]")
     page.click("[data-send]")
     page.wait_for_url(re.compile("/r/"))
     return page.url
 
 
 @pytest.mark.parametrize("kinds", [tuple(SHORT)[:5], tuple(SHORT)[5:]], ids=["first", "second"])
-def test_as_question_answer_verdict_error_and_model_name_nothing_acts_live_or_after(
+def test_as_question_answer_verdict_debate_error_and_model_name_nothing_acts_live_or_after(
     site: Site, kinds: tuple[str, ...]
 ) -> None:
     watch = site.watch()
     page = watch.page
     payloads = [payload for kind in kinds for payload in SHORT[kind]]
-    url = _ask(site, page, "\n\n".join(payloads).replace("\x00", ""))
+    url = _ask(site, page, "\n\n".join(payloads).replace("\x00", ""), "debate")
     until(page, "document.getElementById('doc-A').innerText.length >= 200")
     watch.check("header.topbar, main h1, #run-final, #run-answers, #col-A, #col-B, #col-C")
+    page.wait_for_selector("#round-1-A .move__text")
+    watch.check("header.topbar, main h1, #run-final, #run-debate, #debate-disputes")
     over(page)
     assert page.locator("#head-C[data-state=failed]").count() == 1
+    assert page.locator("#round-1-B .move__text").count() == 5, "the debate's prose is not on the page"
+    assert page.locator("#debate-disputes .ruled").count() == 5, "the ruling's prose is not on the page"
     for tab in ("why", "receipt", "answer"):
         page.click(f"#tab-{tab}")
         watch.check("header.topbar, main h1, #run-final, #run-answers, #col-A, #col-B, #col-C, #copy-A")
-    live = shown(page)
+    live = shown(page).replace(WATCHED_FOLD, FOLD)
     page.goto(url)
     assert shown(page) == live
     assert page.locator("#run-why li").count() > 20, "the judge's prose is not on the page"
     watch.check("header.topbar, main h1, #run-final, #run-answers, #col-A, #col-B, #col-C, #copy-A")
+    page.context.close()
+
+
+@pytest.mark.parametrize("half", [0, 1])
+def test_as_every_word_of_a_stored_debate_nothing_acts(site: Site, half: int) -> None:
+    watch = site.watch()
+    page = watch.page
+    for identity in site.debates[half::2]:
+        page.goto(f"{site.server.url}/r/{identity}")
+        page.evaluate(
+            "document.querySelectorAll('#run-debate details, details#run-debate').forEach((e) => e.open = true)"
+        )
+        assert page.locator("#debate-disputes .dispute").count() > 15
+        assert page.locator("#round-1-A .move__text").count() > 15
+        watch.check("header.topbar, main h1, #run-final, #debate-disputes, #round-1-A, #round-2-B, #debate-ruling")
     page.context.close()
 
 
@@ -275,12 +300,9 @@ def test_as_an_address_to_sign_up_or_in_with_nothing_acts(site: Site) -> None:
     page = watch.page
     page.goto(f"{site.server.url}/accounts/signup/")
     addresses = [f"{payload}@evil.example" for kind in ("scripts", "handlers", "invisible") for payload in SHORT[kind]]
-    for path, fields in (
-        ("signup", ["email", "password1"]),
-        ("login", ["login", "password"]),
-        ("password/reset", ["email"]),
-    ):
-        for address in addresses[::6]:
+    forms = (("signup", ["email", "password1"]), ("login", ["login", "password"]), ("password/reset", ["email"]))
+    for number, (path, fields) in enumerate(forms):
+        for address in addresses[6 * number :: 18]:
             page.goto(f"{site.server.url}/accounts/{path}/")
             page.evaluate("document.querySelector('main form').noValidate = true")
             for name in fields:

@@ -98,7 +98,7 @@ def test_very_long_code_is_left_uncoloured() -> None:
 
 def test_tables_scroll_in_a_region_and_keep_their_alignment() -> None:
     (html,) = render_blocks("| a | b |\n|:-:|--:|\n| 1 | 2 |")
-    assert html.startswith('<div class="table" tabindex="0" role="region" aria-label="Table"><table>')
+    assert html.startswith('<div class="table" tabindex="0" role="group" aria-label="Table"><table>')
     assert '<td class="align-right">2</td>' in html
     assert "style" not in html
 

@@ -1,4 +1,4 @@
-"""Every state of a run in a real browser: its words are there, nothing overlaps, nothing scrolls sideways.
+"""Every state of a run in a real browser: its words are there, it is accessible, nothing overlaps or scrolls sideways.
 
 Set SCREENSHOTS to a directory to get a picture of each state: wide and on a phone, in light and in dark.
 """
@@ -18,12 +18,12 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import BrowserContext, Error, Page, sync_playwright
 
-from tests.processes import Served, manage, served
+from tests.processes import Served, manage, migrate, served
+from tests.web.browsing import FITS, PATIENCE_MS, faults
 from tests.web.test_run_browser import Cable
 
 pytestmark = pytest.mark.browser
 
-PATIENCE_MS = 40_000
 SHOTS = os.environ.get("SCREENSHOTS", "")
 PEOPLE = """
 import json
@@ -152,8 +152,9 @@ STATES = {
         question="research",  # what passes is counted by question
     ),
 }
-SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-FITS = "document.documentElement.scrollWidth <= innerWidth"
+Scheme = Literal["light", "dark"]
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
+LOOKS: tuple[tuple[int, int, Scheme], ...] = ((1440, 900, "light"), (390, 844, "dark"))
 OVERLAPS = """() => {
   const shown = [...document.querySelectorAll('#run :is(button, a.btn, .badge, .notice, h2, h3, .strip, .run-grace)')]
     .filter((one) => one.checkVisibility() && !one.closest('.visually-hidden'));
@@ -195,7 +196,7 @@ def tour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tour]:
     limits = ("PANEL", "JUDGE", "WRITER", "RUN")  # what stalls stays so for as long as a slow machine needs
     variables = {f"FUSION_{limit}_TIMEOUT_S": "1800" for limit in limits}
     variables |= {"FUSION_MAX_RUNS_PER_PERSON": "99", "FUSION_SILENCE_S": "2"}
-    assert manage(data_dir, "migrate", "--verbosity", "0").returncode == 0
+    migrate(data_dir)
     asked = {name: state.__dict__ for name, state in STATES.items()}
     made = manage(
         data_dir, "shell", "--no-imports", "--command", PEOPLE.replace("%r", repr(json.dumps(asked))), **variables
@@ -218,10 +219,11 @@ def tour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tour]:
 
 
 def _looked_at(page: Page, name: str) -> None:
-    """Wide and on a phone, light and dark: nothing scrolls sideways, nothing lies over something else."""
-    for width, height in ((1440, 900), (390, 844)):
+    """Wide in light and on a phone in dark: axe has nothing against it, and nothing lies over something else."""
+    for width, height, scheme in LOOKS:
         page.set_viewport_size({"width": width, "height": height})
-        assert page.evaluate(FITS), f"{name} scrolls sideways at {width} px"
+        page.emulate_media(color_scheme=scheme)
+        assert faults(page) == [], f"{name} at {width} px"
         assert page.evaluate(OVERLAPS) == [], f"{name} at {width} px"
         for scheme in SCHEMES if SHOTS else ():
             page.emulate_media(color_scheme=scheme)
