@@ -80,6 +80,13 @@ def cards_of_teams() -> list[ConnectionCard]:
     return [_card_of_row(row, "team") for row in rows.select_related("team").order_by("team__name", "label", "pk")]
 
 
+def card_of(row: Connection) -> ConnectionCard:
+    """One stored connection as it is now, without who needs it."""
+    return _card_of_row(
+        _with_counts(Connection.objects.filter(pk=row.pk)).get(), "site" if row.team_id is None else "team"
+    )
+
+
 def key_words(row: Connection) -> str:
     """What is shown of a stored key."""
     if not row.secret_sealed:
@@ -131,7 +138,7 @@ def _state(row: Connection) -> tuple[str, Tone, str]:
     if row.preset == "simulated":
         return "On", "ok", ""
     if not row.secret_sealed and PRESETS[row.preset].needs_key:
-        return "No key", "warn", f"{PRESETS[row.preset].label} needs one."
+        return "No key", "warn", f"{PRESETS[row.preset].label} needs a key."
     if not is_readable(row):
         return "Key unreadable", "bad", "This installation cannot open the stored key any more: type it anew."
     if row.list_problem:

@@ -314,7 +314,10 @@ def test_a_test_shows_the_models_and_stores_them(alice: User, team: Team, upstre
 def test_a_test_comes_back_as_a_fragment_for_the_card(alice: User, team: Team, upstream: str) -> None:
     page = page_of_test(alice, team, f"{upstream}/v1", script=True)
 
-    assert page.startswith('<div class="notice notice--ok') and "<html" not in page
+    assert '<div class="notice notice--ok' in page and "<html" not in page
+    row = Connection.objects.get()
+    assert f'id="state-{row.public_id}" hx-swap-oob="true" class="badge badge--ok">On<' in page
+    assert f'id="models-{row.public_id}" hx-swap-oob="true">3 ' in page
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 
-from fusion.catalogue.cards import ConnectionCard, cards_of_teams, site_cards, team_cards
+from fusion.catalogue.cards import ConnectionCard, card_of, cards_of_teams, site_cards, team_cards
 from fusion.catalogue.connections import (
     Changed,
     create_connection,
@@ -134,9 +134,11 @@ def connection_test(request: HttpRequest, public_id: UUID, team_id: UUID | None 
     """Ask the connection for its models and tell how it went, in its card."""
     place = _place(request, team_id)
     row = get_object_or_404(place.rows(), public_id=public_id)
+    was_well = not card_of(row).problem
     outcome = _tested(request, row)
     if request.headers.get("HX-Request") == "true":
-        return render(request, "fusion/connections/_tested.html", {"tested": outcome})
+        context = {"tested": outcome, "card": card_of(row), "old_problem": not was_well}
+        return render(request, "fusion/connections/_tested_live.html", context)
     return _list(request, place, tested={row.pk: outcome})
 
 
@@ -233,6 +235,7 @@ def _page(request: HttpRequest, place: Place, form: ConnectionForm, row: Connect
         "team": place.team,
         "form": form,
         "row": row,
+        "provider": "" if row is None else PRESETS[row.preset].label,
         "list_url": place.url("s"),
         "presets": _presets(form) if row is None else [],
         "taken": _taken_names(request, place) if row is None else [],
