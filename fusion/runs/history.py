@@ -11,12 +11,13 @@ from django.db.models import Count, Exists, OuterRef, Q
 from django.db.models.functions import Substr
 from django.utils import timezone
 
-from fusion.models import Answer, FinalAnswer, Pool, PromptImage, Run, User
+from fusion.models import Answer, FinalAnswer, Pool, PromptImage, Run, Team, User
 from fusion.models.pool import PoolQuerySet
 from fusion.models.run import RunQuerySet
 from fusion.runs.costs import known_costs
 from fusion.runs.pool_facts import names_a_seat
 from fusion.teams.rights import Action, allows, is_editor, roles_of
+from fusion.teams.selectors import former_members
 
 EXCERPT_CHARS = 280
 UNDO_S = 10
@@ -45,6 +46,7 @@ class HistoryRow:
     pool_public_id: str | None
     pool_version: int
     author: str
+    author_left: bool
     created_at: datetime
     ms: int | None
     cost_nanos: int | None
@@ -74,6 +76,7 @@ def history_rows(user: User, runs: Sequence[Run], *, query: str = "") -> list[Hi
     ids = [run.pk for run in runs]
     members, costs, found = _members(ids), known_costs(ids), _found_in(ids, query)
     roles, images = roles_of(user), _images(ids)
+    gone = former_members((run.team_id, run.author_id) for run in runs)
     return [
         HistoryRow(
             public_id=str(run.public_id),
@@ -84,6 +87,7 @@ def history_rows(user: User, runs: Sequence[Run], *, query: str = "") -> list[Hi
             pool_public_id=_pool_link(run, user),
             pool_version=run.pool_version.number,
             author=run.author.get_short_name(),
+            author_left=(run.team_id, run.author_id) in gone,
             created_at=run.created_at,
             ms=_ms(run),
             cost_nanos=costs.get(run.pk),
@@ -97,11 +101,11 @@ def history_rows(user: User, runs: Sequence[Run], *, query: str = "") -> list[Hi
     ]
 
 
-def pools_with_runs(user: User) -> PoolQuerySet:
-    """The pools to filter by: those the person may see, deleted ones included, that some readable run used."""
+def pools_with_runs(user: User, team: Team | None) -> PoolQuerySet:
+    """The team's pools to filter by: those the person may see, deleted ones included, that some readable run used."""
     used = Run.objects.visible_to(user).filter(pool_version__pool=OuterRef("pk"))
     seen = Pool.objects.filter(Q(visibility=Pool.Visibility.TEAM) | Q(author=user))
-    return seen.filter(Exists(used)).order_by("name", "pk")
+    return seen.filter(Exists(used), team=team).order_by("name", "pk")
 
 
 def just_deleted(user: User) -> Run | None:

@@ -26,7 +26,19 @@ from fusion.live.record import (
     put_answer,
 )
 from fusion.live.runs import LIVE
-from fusion.models import Answer, Call, FinalAnswer, Pool, PoolVersion, PromptImage, Run, RunEvent, RunExecution, User
+from fusion.models import (
+    Answer,
+    Call,
+    FinalAnswer,
+    Pool,
+    PoolVersion,
+    PromptImage,
+    Run,
+    RunEvent,
+    RunExecution,
+    Team,
+    User,
+)
 from fusion.models.pool import PoolMember, PoolQuerySet
 from fusion.models.run import RunQuerySet
 from fusion.runs.ending import NOT_STORED
@@ -46,10 +58,13 @@ def visible_pools(user: User) -> PoolQuerySet:
 
 
 def search_runs(
-    user: User, *, query: str = "", pool: Pool | None = None, mode: str = "", state: str = ""
+    user: User, *, team: Team | None, query: str = "", pool: Pool | None = None, mode: str = "", state: str = ""
 ) -> RunQuerySet:
-    """Runs that the person may read, newest first; `query` is looked for in prompt, answers and final."""
-    runs = Run.objects.visible_to(user)
+    """Runs of a team that the person may read, newest first; `query` is looked for in prompt, answers and final.
+
+    `team` is None for somebody who is in none, and may read none.
+    """
+    runs = Run.objects.visible_to(user).filter(team=team)
     if query:
         in_answers = Answer.objects.filter(is_current=True, text__icontains=query).values("run")
         in_finals = FinalAnswer.objects.filter(is_current=True, text__icontains=query).values("run")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.db.models import QuerySet
 
 from fusion.models import AuditEvent, Invitation, Membership, Team, User
@@ -59,3 +61,17 @@ def audit_of(team: Team, *, actor: User | None = None, action: str = "") -> Quer
     if actor is not None:
         events = events.filter(actor=actor)
     return events.filter(action=action) if action else events
+
+
+def former_members(pairs: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Of (team, person) keys, those of people who have left that team; whose account is deleted has no name to mark."""
+    asked = set(pairs)
+    teams, people = {team for team, _ in asked}, {person for _, person in asked}
+    left = Membership.objects.filter(team__in=teams, user__in=people, user__deleted_at=None)
+    return set(left.exclude(left_at=None).values_list("team_id", "user_id"))
+
+
+def team_elsewhere(user: User, team: Team) -> str:
+    """The name of a team that the person does not work in at the moment; empty for the one that they do."""
+    current = find_current_team(user)
+    return "" if current is not None and current.pk == team.pk else team.name

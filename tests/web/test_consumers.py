@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,20 @@ from channels.layers import channel_layers, get_channel_layer
 from channels.routing import URLRouter
 from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import AnonymousUser
+from django.db import connections
+from django.test import Client
 
 from fusion.engine import events as ev
 from fusion.live.runs import LIVE, LiveRun
-from fusion.models import Answer, Membership, Run, User
+from fusion.models import Answer, Membership, Run, RunCommand, User
+from fusion.models.team import Role
 from fusion.runs.database import close_database_threads
 from fusion.runs.doorbell import ring
 from fusion.runs.selectors import load_record
+from fusion.teams.accounts import delete_account
 from fusion.teams.doorbell import group_of_user
+from fusion.teams.lifecycle import delete_team
+from fusion.teams.members import change_role, leave_team, remove_member
 from fusion.web import consumers
 from fusion.web.routing import websocket_urlpatterns
 from fusion.web.watch import caught_up
@@ -219,3 +226,69 @@ def test_every_code_that_closes_a_socket_may_be_sent_by_a_server() -> None:
     assert len(codes) == 6 and all(code == 1000 or 3000 <= code <= 4999 for code in codes)
     script = (Path(__file__).parents[2] / "static/js/live.js").read_text()
     assert "closed.code >= 4500" in script and min(consumers.BROKEN, consumers.SLOW) >= 4500
+
+
+@pytest.mark.parametrize("ending", ["removed", "left", "team deleted", "account deleted"])
+async def test_whoever_goes_is_closed_out_within_five_seconds_and_may_do_nothing_more(
+    live: LiveRun, run: Run, alice: User, bob: User, ending: str
+) -> None:
+    """With what ends a membership in the application, the open socket is closed and the next action refused."""
+    socket = _socket(run, bob)
+    await socket.connect()
+    assert "doc-A" in await socket.receive_from(2)
+    began = time.monotonic()
+    await asyncio.to_thread(_end, ending, run, alice, bob)
+    message = await socket.receive_output(5)
+    assert (message["type"], message["code"]) in (("websocket.close", 4403), ("websocket.close", 4401))
+    assert time.monotonic() - began < 5
+    status = await asyncio.to_thread(_act, run, bob)
+    assert status in (302, 404)  # of an account that is gone, the session is too
+    assert await database_sync_to_async(_commands)(run) == 0
+
+
+def _end(ending: str, run: Run, alice: User, bob: User) -> None:
+    member = Membership.objects.get(user=bob)
+    if ending == "removed":
+        remove_member(person=alice, membership=member)
+    elif ending == "left":
+        leave_team(person=bob, team=run.team)
+    elif ending == "account deleted":
+        delete_account(person=bob)
+    else:
+        Run.objects.filter(pk=run.pk).update(state=Run.State.DONE)
+        delete_team(person=alice, team=run.team, typed_name=run.team.name)
+    connections.close_all()
+
+
+def _act(run: Run, bob: User) -> int:
+    client = Client()
+    client.force_login(User.objects.get(pk=bob.pk))
+    status: int = client.post(f"/r/{run.public_id}/act", {"do": "stop"}).status_code
+    connections.close_all()
+    return status
+
+
+def _commands(run: Run) -> int:
+    return RunCommand.objects.filter(run=run).count()
+
+
+async def test_a_lowered_role_stops_nobody_from_reading_and_the_next_action_is_refused(
+    live: LiveRun, run: Run, alice: User, bob: User
+) -> None:
+    socket = _socket(run, bob)
+    await socket.connect()
+    assert "doc-A" in await socket.receive_from(2)
+    await asyncio.to_thread(_lower, alice, bob)
+    assert await asyncio.to_thread(_act, run, bob) == 403
+    live.add(ev.AnswerAsked("A"))
+    live.add(ev.AnswerGrew("A", "Still readable"))
+    live.flush()
+    received = await socket.receive_from(2)
+    while "Still readable" not in received:
+        received += await socket.receive_from(2)
+    await socket.disconnect()
+
+
+def _lower(alice: User, bob: User) -> None:
+    change_role(person=alice, membership=Membership.objects.get(user=bob), role=Role.VIEWER)
+    connections.close_all()

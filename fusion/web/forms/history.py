@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django import forms
 
-from fusion.models import Pool, Run, User
+from fusion.models import Pool, Run, Team, User
 from fusion.models.pool import Mode
 from fusion.runs.history import pools_with_runs
 
@@ -31,11 +31,11 @@ class HistoryForm(forms.Form):
     mode = forms.ChoiceField(choices=[("", "Every mode"), *Mode.choices], required=False)
     state = forms.ChoiceField(choices=[("", "Every state"), *Run.State.choices], required=False)
 
-    def __init__(self, data: object, *, user: User) -> None:
+    def __init__(self, data: object, *, user: User, team: Team | None) -> None:
         super().__init__(data, auto_id="history-%s", use_required_attribute=False)  # type: ignore[arg-type]
         pool = self.fields["pool"]
         assert isinstance(pool, PoolChoice)
-        pool.queryset = pools_with_runs(user)
+        pool.queryset = pools_with_runs(user, team)
         self.is_valid()
 
     @property

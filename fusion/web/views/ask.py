@@ -8,13 +8,14 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from fusion.catalogue.available import TeamModels, models_of, models_of_environment
 from fusion.errors import PoolUnusable
 from fusion.live.record import EndpointFacts
-from fusion.models import Pool, PoolVersion, Run, User
+from fusion.models import Pool, PoolVersion, Run, Team, User
 from fusion.models.pool import Mode
 from fusion.models.run import BlindMembers
 from fusion.runs import health
@@ -23,6 +24,7 @@ from fusion.runs.history import for_list
 from fusion.runs.plan import check_usable
 from fusion.runs.pools import CallPlan, PoolSpec, planned_calls, spec_of, troubles_of
 from fusion.runs.selectors import search_runs, visible_pools
+from fusion.teams.rights import Action, may, refusal_of
 from fusion.teams.selectors import find_current_team
 from fusion.web.forms.runs import RunForm, new_key
 from fusion.web.uploads import SentImages, Upload
@@ -87,14 +89,17 @@ def ask_page(request: HttpRequest, form: RunForm, *, status: int = 200) -> HttpR
     """The whole page around `form`, which keeps what was typed."""
     user = request.user
     assert isinstance(user, User)
-    pools = list(visible_pools(user))
+    team = find_current_team(user)
     chosen_id, mode = str(form["pool"].value() or ""), str(form["mode"].value() or "")
+    pools = _offered(user, team, chosen_id)
     chosen = next((pool for pool in pools if str(pool.public_id) == chosen_id), pools[0] if pools else None)
-    runs = for_list(search_runs(user))
+    runs = for_list(search_runs(user, team=team))
     recent = list(runs[:RECENT])
     context = {
         "form": form,
-        "options": [pool_option(pool, "") for pool in pools],
+        "options": [(pool_option(pool, ""), "" if pool.team == team else pool.team.name) for pool in pools],
+        "refusal": "" if team is None or may(user, team, Action.RUN) else refusal_of(team, Action.RUN),
+        "has_team": team is not None,
         "plan": pool_option(chosen, mode),
         "modes": Mode.choices,
         "questions": bundled_questions(),
@@ -106,14 +111,19 @@ def ask_page(request: HttpRequest, form: RunForm, *, status: int = 200) -> HttpR
         "blind_choices": BlindMembers.choices,
         "blind_members": form["blind_members"].value() or BlindMembers.TELL,
         "prompt_limit": settings.FUSION_PROMPT_MAX_CHARS,
-        "only_simulated": _is_only_simulated(user),
+        "only_simulated": _is_only_simulated(team),
     }
     return render(request, "fusion/ask/page.html", context, status=status)
 
 
-def _is_only_simulated(user: User) -> bool:
+def _offered(user: User, team: Team | None, chosen: str) -> list[Pool]:
+    """The pools of the current team; and the one that was chosen, should it be another team's."""
+    mine = Q(team=team)
+    return list(visible_pools(user).filter(mine | Q(public_id=chosen) if _is_uuid(chosen) else mine))
+
+
+def _is_only_simulated(team: Team | None) -> bool:
     """Whether the team that the person works in has no real model to ask."""
-    team = find_current_team(user)
     models = models_of_environment() if team is None else models_of(team)
     return all(source.is_simulated for source in models.connections())
 
@@ -126,7 +136,7 @@ def _images_of(source: Run | None) -> SentImages:
 def _initial(request: HttpRequest, user: User, source: Run | None) -> dict[str, Any]:
     """An empty question, or one that is asked again in other words; the pool is the one used last."""
     initial: dict[str, Any] = {"idempotency_key": new_key()}
-    last = source or search_runs(user).filter(author=user).defer("prompt").first()
+    last = source or search_runs(user, team=find_current_team(user)).filter(author=user).defer("prompt").first()
     if source is not None:
         initial["prompt"] = source.prompt
         initial["mode"] = source.mode

@@ -40,7 +40,7 @@ from fusion.teams.rights import (
     require_pool_manager,
     require_runner,
 )
-from fusion.teams.selectors import current_team, find_current_team, memberships_of
+from fusion.teams.selectors import current_team, find_current_team, memberships_of, team_elsewhere
 from fusion.web.forms.models import model_choices
 from fusion.web.forms.pools import PoolEditor, is_action
 from fusion.web.views.entry import allow, read_only, signed_in, write_only
@@ -86,6 +86,7 @@ def pool_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "outlook": pool_outlook(spec, models, team=pool.team, version=version),
         "versions": version_log(user, pool),
         "teams": _teams_to_write_in(user),
+        "elsewhere": team_elsewhere(user, pool.team),
     }
     return render(request, "fusion/pools/detail.html", context)
 

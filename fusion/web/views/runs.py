@@ -18,6 +18,7 @@ from fusion.errors import FusionError, InvalidInput, NotAllowed, RunStateConflic
 from fusion.models import Run, Team, User
 from fusion.runs import finals, services
 from fusion.teams.rights import Action, may
+from fusion.teams.selectors import former_members, team_elsewhere
 from fusion.web.forms.runs import RunForm, new_key
 from fusion.web.screen import Screen
 from fusion.web.uploads import sent_images
@@ -83,6 +84,8 @@ def run_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "may_run": may(user, run.team, Action.RUN),
         "again_key": new_key(),
         "blind_members": run.blind_members,
+        "elsewhere": team_elsewhere(user, run.team),
+        "author_left": bool(former_members([(run.team_id, run.author_id)])),
         # What is open stays open for whoever came while the run was under way; see data-watching.
         "is_watched": not context["is_final"],
     }
