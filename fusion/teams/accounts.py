@@ -23,6 +23,7 @@ from fusion.models import (
     Invitation,
     Membership,
     Pool,
+    PromptImage,
     Run,
     RunEvent,
     Team,
@@ -141,6 +142,8 @@ def _erase_private(person: User) -> None:
     FinalAnswer.objects.filter(run__in=runs).update(text="", spans=[], verdict=None)
     VerdictRecord.objects.filter(run__in=runs).delete()
     Call.objects.filter(run__in=runs).update(failure_message="")
+    # The files of images without a row are swept away.
+    PromptImage.objects.filter(Q(run__in=runs) | Q(run=None, author=person)).delete()
     runs.filter(deleted_at=None).update(deleted_at=now)
     runs.update(prompt="")
     _private_pools(person).update(deleted_at=now)

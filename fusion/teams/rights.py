@@ -1,4 +1,4 @@
-"""Who may do what in a team, in one table; `docs/roles.md` is made from it."""
+"""Who may do what in a team, in one table; that of `docs/roles.md` is made from it."""
 
 from __future__ import annotations
 
@@ -96,6 +96,13 @@ RIGHTS: dict[Action, Right] = {
 def allows(role: Role | str | None, action: Action) -> bool:
     """Whether a role has a right; nobody without a role has any."""
     return role in RIGHTS[action].roles
+
+
+def role_table() -> str:
+    """The table in Markdown, as docs/roles.md shows it: one line for each right, one column for each role."""
+    lines = [["may", *(role.label for role in Role)], ["---", *([":-:"] * len(Role))]]
+    lines += [[RIGHTS[one].words, *("●" if allows(role, one) else "" for role in Role)] for one in Action]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def role_in(user: User, team: Team) -> Role | None:

@@ -15,6 +15,7 @@ from fusion.models import (
     Invitation,
     Membership,
     Pool,
+    PromptImage,
     Run,
     RunEvent,
     Team,
@@ -110,9 +111,13 @@ def test_private_texts_are_erased_and_their_costs_stay(alice: User, bob: User, t
     RunEvent.objects.create(run=run, seq=1, at_ms=0, kind="Noted", data={"text": SECRET})
     Call.objects.create(run=run, call_id="1", role="panel", ref="sim:a", status="ok", cost_nanos=5)
     shared = make_run(bob, prompt="Shared")
+    facts = {"team": team, "author": bob, "sha256": "", "media_type": "image/png", "width": 1, "height": 1, "bytes": 1}
+    for name, of in (("private", run), ("unused", None), ("shared", shared)):
+        PromptImage.objects.create(run=of, name=name, **facts)
     delete_account(person=bob)
     assert "Zebulon" not in tell_all(Run, Answer, FinalAnswer, VerdictRecord, RunEvent, Call)
     assert Call.objects.get().cost_nanos == 5
+    assert [image.name for image in PromptImage.objects.all()] == ["shared"]
     assert Run.objects.get(pk=shared.pk).prompt == "Shared"
     assert Pool.objects.get(visibility="private").deleted_at is not None
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from django.core.management import call_command
 
 from fusion.errors import NotAllowed
 from fusion.models import Membership, Team, User
@@ -51,3 +54,11 @@ def test_whoever_is_refused_is_told_by_name_who_can_help(alice: User, bob: User,
         require(viewer, team, Action.RUN)
     with pytest.raises(NotAllowed, match=r"Ask Alice\."):
         require(bob, team, Action.DELETE_TEAM)
+
+
+def test_the_page_about_roles_holds_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("roles_table")
+    table = capsys.readouterr().out.strip()
+    page = (Path(__file__).parents[2] / "docs" / "roles.md").read_text()
+    assert table in page, "Put what `python manage.py roles_table` prints into docs/roles.md."
+    assert page.count("●") == sum(len(right.roles) for right in RIGHTS.values())

@@ -1,0 +1,58 @@
+"""Runs of people who are not in the team any more: what was accepted ends properly, nothing new is."""
+
+from __future__ import annotations
+
+import pytest
+
+from fusion.engine.types import RunState
+from fusion.errors import NotAllowed
+from fusion.models import Membership, Pool, Run, User
+from fusion.models.team import Role
+from fusion.runs import services
+from fusion.runs.worker import Worker
+from fusion.teams.members import remove_member
+from tests.factories import make_user, team_of
+from tests.runs.conftest import ask, pool_of
+from tests.runs.steering import db, ended, live_record, until
+from tests.upstream import Upstream
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def _colleague(person: User) -> User:
+    return make_user("colleague", team=team_of(person), role=Role.MEMBER)
+
+
+def _remove(person: User, colleague: User) -> None:
+    remove_member(person=person, membership=Membership.objects.get(user=colleague))
+
+
+async def test_a_run_of_somebody_who_is_removed_meanwhile_ends_properly(
+    worker: Worker, upstream: Upstream, person: User
+) -> None:
+    pool: Pool = await db(pool_of)(person, "m-rate100-tokens100", "m-two-rate100-tokens100")
+    colleague = await db(_colleague)(person)
+    run = await db(ask)(colleague, pool)
+    await until(lambda: (record := live_record(run)) and all(a.text for a in record.answers.values()))
+    await db(_remove)(person, colleague)
+    with pytest.raises(NotAllowed):
+        await db(services.stop_run)(run=run, person=colleague)
+    record = await ended(run)
+    assert record.state is RunState.DONE and record.final.text
+    assert record.author == "Colleague"
+    with pytest.raises(NotAllowed):
+        await db(ask)(colleague, pool, key="another")
+
+
+async def test_a_run_that_waits_is_taken_up_although_its_author_was_removed(
+    worker: Worker, upstream: Upstream, person: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool: Pool = await db(pool_of)(person, "m-tokens20", "m-two-tokens20")
+    colleague = await db(_colleague)(person)
+    with monkeypatch.context() as patched:
+        patched.setattr("fusion.runs.services.dispatch_run", lambda pk: None)
+        run = await db(ask)(colleague, pool)
+    await db(_remove)(person, colleague)
+    assert (await db(Run.objects.get)(pk=run.pk)).state == Run.State.QUEUED
+    worker.submit(run.pk)
+    assert (await ended(run)).state is RunState.DONE
