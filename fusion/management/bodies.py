@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 CUT_OFF = 4  # times the limit: who sends as much as that will not listen to an answer
 
 
-def bounded_factory(max_bytes: int, max_upload_bytes: int) -> Any:
+def bounded_factory(max_bytes: int, max_upload_bytes: int, upload_paths: Collection[str]) -> Any:
     """The factory of Daphne's connections, whose requests keep a body of at most `max_bytes`, or `max_upload_bytes` of
-    a form with files.
+    a form with files at one of `upload_paths`.
 
     Twisted takes a whole body into a file before anyone sees the request, however large it is, and then reads the
     fields of a form a second time, in memory, with a bare 400 for those that it cannot read; both are left to Django.
@@ -45,6 +46,11 @@ def bounded_factory(max_bytes: int, max_upload_bytes: int) -> Any:
                 super().handleContentChunk(data)
 
         def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+            address = path.partition(b"?")[0].decode("ascii", "replace")
+            if self._body_bytes > max_bytes and address not in upload_paths and not self._is_over:
+                self._is_over = True
+                self.content.seek(0)
+                self.content.truncate()
             if self._is_over:
                 self.requestHeaders.setRawHeaders(b"content-length", [str(self._body_bytes).encode()])
             super().requestReceived(command, path, version)

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import uvloop
@@ -40,6 +40,7 @@ class Serving:
         port: int,
         max_body_bytes: int,
         max_upload_bytes: int,
+        upload_paths: Collection[str],
         worker: Worker,
         ready: Callable[[int], None],
         say: Callable[[str], None],
@@ -48,6 +49,7 @@ class Serving:
         self._port = port
         self._max_body_bytes = max_body_bytes
         self._max_upload_bytes = max_upload_bytes
+        self._upload_paths = upload_paths
         self._worker = worker
         self._ready = ready
         self._say = say
@@ -65,9 +67,9 @@ class Serving:
         from daphne import server as daphne_server
         from daphne.endpoints import build_endpoint_description_strings
 
-        daphne_server.HTTPFactory = bounded_factory(
-            self._max_body_bytes, self._max_upload_bytes
-        )  # there is no argument for it
+        daphne_server.HTTPFactory = bounded_factory(  # there is no argument for it
+            self._max_body_bytes, self._max_upload_bytes, self._upload_paths
+        )
         server = daphne_server.Server(
             application=get_default_application(),
             endpoints=build_endpoint_description_strings(host=self._host, port=self._port),

@@ -31,7 +31,12 @@ def body_limit(get_response: Handler) -> Handler:
 
 def _limit(request: HttpRequest) -> int:
     """Images may come along in two places; Django itself bounds what else is in such a form."""
-    takes_images = request.path in (reverse("image-create"), reverse("run-create"))
+    takes_images = request.path in upload_paths()
     is_form_with_files = request.content_type == "multipart/form-data"
     limit: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     return settings.FUSION_UPLOAD_MAX_BYTES if takes_images and is_form_with_files else limit
+
+
+def upload_paths() -> tuple[str, ...]:
+    """The addresses whose forms may bring images."""
+    return reverse("image-create"), reverse("run-create")

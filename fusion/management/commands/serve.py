@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
+from django.urls import reverse
 
 from fusion.management.announcing import announcement
 from fusion.management.preparing import collect_static_if_needed, migrate_if_needed, prepare_data_dir
@@ -32,6 +33,7 @@ class Command(BaseCommand):
             port=options["port"],
             max_body_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
             max_upload_bytes=settings.FUSION_UPLOAD_MAX_BYTES,
+            upload_paths=(reverse("image-create"), reverse("run-create")),  # as in fusion.web.bodies
             worker=Worker(),
             ready=self._announce,
             say=self._say,
