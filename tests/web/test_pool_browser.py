@@ -22,6 +22,16 @@ def _overflows(page: Page) -> bool:
     return wider
 
 
+def _choose(page: Page, name: str, ref: str) -> None:
+    """Choose a model, from a menu or by typing, whichever the length of the list has made of the field."""
+    control = page.locator(f"#id_{name}")
+    if control.evaluate("one => one.tagName") == "SELECT":
+        control.select_option(ref)
+    else:
+        control.fill(ref)
+    control.blur()
+
+
 def _press_tab_to(page: Page, selector: str, most: int = 80) -> None:
     """Walk with the Tab key until that control has the focus."""
     for _ in range(most):
@@ -39,10 +49,9 @@ def test_on_a_phone_a_pool_is_edited_and_its_outlook_stays_in_sight(site: Site) 
     line = page.locator("#pool-outlook-line")
     before = line.inner_text()
     page.get_by_role("button", name="Add a member").click()
-    page.locator("#id_members-3-ref").fill("custom:m-ttft100-rate400")
-    page.locator("#id_members-3-ref").blur()
+    _choose(page, "members-3-ref", "custom:m-ttft100-rate400")
     until(page, f"document.getElementById('pool-outlook-line').innerText !== {before!r}")
-    assert re.match(r"5 calls", line.inner_text())
+    assert (before[:7], line.inner_text()[:7]) == ("5 calls", "6 calls")
     page.evaluate("window.scrollTo(0, document.body.scrollHeight / 2)")
     assert line.is_visible() and page.locator(".pool-side").bounding_box()["y"] < 200  # type: ignore[index]
     page.locator(".pool-fold > summary").click()
