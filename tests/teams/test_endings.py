@@ -53,7 +53,8 @@ def test_a_team_is_deleted_for_everybody_and_its_keys_are_erased(alice: User, bo
     connection = Connection.objects.get()
     assert (connection.secret_sealed, connection.last4, connection.is_enabled) == ("", "", False)
     assert connection.deleted_at is not None
-    assert [event.action for event in AuditEvent.objects.order_by("pk")] == ["invitation.create", "team.delete"]
+    actions = AuditEvent.objects.order_by("pk").values_list("action", flat=True)
+    assert list(actions)[-2:] == ["invitation.create", "team.delete"]
 
 
 def test_only_an_owner_deletes_a_team_and_only_by_its_name(alice: User, team: Team) -> None:
