@@ -340,7 +340,9 @@ def test_a_failed_test_says_exactly_why_and_never_repeats_the_key(
         assert "canary" not in text
 
 
-def test_who_asks_a_refused_connection_and_a_refused_address_are_told_apart(alice: User, team: Team) -> None:
+def test_who_asks_a_refused_connection_and_a_refused_address_are_told_apart(
+    alice: User, admin: User, team: Team
+) -> None:
     assert "nothing answers there" in page_of_test(alice, team, "http://127.0.0.1:9/v1")
     row = Connection.objects.get()
     update_connection(
@@ -354,6 +356,7 @@ def test_who_asks_a_refused_connection_and_a_refused_address_are_told_apart(alic
 
     assert "it leads to this machine or into a private network" in page
     assert "ask an administrator to mark the connection as local" in page
+    assert f"Administrators: {admin.get_short_name()}." in page
 
 
 def test_nobody_asks_a_connection_without_the_key_that_it_needs(alice: User, team: Team) -> None:

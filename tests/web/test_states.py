@@ -281,7 +281,7 @@ async def test_a_single_answer_says_that_nothing_was_judged(desk: Desk) -> None:
 # --- nobody answered -----------------------------------------------------------------------------------
 
 CAUSES = {
-    "wrong-key": ("The key was refused", "Only whoever runs this installation"),
+    "wrong-key": ("The key was refused", "Only whoever manages this connection"),
     "no-credit": ("No credit left", "Only whoever pays for the account"),
     "overloaded": ("The provider has a problem", "ask this member again in a moment"),
     "rate-limited": ("Rate limited", "Wait a little"),

@@ -111,7 +111,7 @@ STATES = {
     ),
     "single": State("Single answer, not judged", ("careful", "terse!no-credit", "bold!unreachable")),
     "all-failed": State(
-        "Only whoever runs this installation can mend this",
+        "Only whoever manages this connection can mend this",
         ("careful!wrong-key", "terse!no-credit", "bold!wrong-key", "sceptic!defect"),
     ),
     "all-declined": State("Refused: A", ("careful!filtered", "terse!filtered")),

@@ -51,7 +51,7 @@ RUN_WORDS: Final[Mapping[RunState, Word]] = {
 }
 
 _ADVICE: Final[Mapping[str, str]] = {
-    "provider_auth_failed": "Only whoever runs this installation can mend this: by setting a valid key.",
+    "provider_auth_failed": "Only whoever manages this connection can mend this: by setting a valid key.",
     "provider_billing_refused": "Only whoever pays for the account at the provider can mend this: by topping it up.",
     "provider_model_unknown": "Choose another model in the pool.",
     "provider_context_too_long": "Shorten the question, or use a model with a larger context.",

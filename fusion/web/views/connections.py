@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -28,7 +28,7 @@ from fusion.catalogue.connections import (
 )
 from fusion.catalogue.sources import has_namesake, sources_of
 from fusion.catalogue.usage import SeenUse, use_of
-from fusion.errors import FusionError
+from fusion.errors import FusionError, ProviderAddressRefused
 from fusion.models import Connection, Team
 from fusion.providers.presets import PRESETS
 from fusion.runs.probing import Probe, check_connection
@@ -284,7 +284,10 @@ def _confirm(request: HttpRequest, place: Place, row: Connection, deed: str) -> 
 def _tested(request: HttpRequest, row: Connection) -> Probe:
     if not may_again(person_of(request), "test-connection", times=TESTS, per_s=TESTS_PER_S):
         return Probe(0, problem=TOO_OFTEN, code="too_often")
-    return check_connection(row)
+    outcome = check_connection(row)
+    if outcome.code == ProviderAddressRefused.code and not is_site_administrator(person_of(request)):
+        return replace(outcome, problem=f"{outcome.problem} Administrators: {site_administrators()}.")
+    return outcome
 
 
 def _test_and_leave(request: HttpRequest, place: Place, row: Connection) -> HttpResponse:
