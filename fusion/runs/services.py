@@ -140,6 +140,8 @@ def _create_run(
     existing = _run_of_key(author, key)
     if existing is not None:
         return existing  # before it counts as one too many
+    Team.objects.select_for_update().get(pk=version.pool.team_id)
+    require_runner(author, version.pool.team)  # again: the team may have been deleted, or left, a moment ago
     check_in_flight(author)
     run = Run(
         team=version.pool.team,

@@ -6,12 +6,13 @@ import pytest
 
 from fusion.engine.types import RunState
 from fusion.errors import NotAllowed
-from fusion.models import Membership, Pool, Run, User
+from fusion.models import Membership, Pool, PoolVersion, Run, Team, User
 from fusion.models.team import Role
 from fusion.runs import services
 from fusion.runs.worker import Worker
+from fusion.teams.lifecycle import delete_team
 from fusion.teams.members import remove_member
-from tests.factories import make_user, team_of
+from tests.factories import make_pool, make_user, team_of
 from tests.runs.conftest import ask, pool_of
 from tests.runs.steering import db, ended, live_record, until
 from tests.upstream import Upstream
@@ -56,3 +57,19 @@ async def test_a_run_that_waits_is_taken_up_although_its_author_was_removed(
     assert (await db(Run.objects.get)(pk=run.pk)).state == Run.State.QUEUED
     worker.submit(run.pk)
     assert (await ended(run)).state is RunState.DONE
+
+
+def test_a_run_that_is_started_while_its_team_is_being_deleted_is_not_left_behind_in_it(
+    alice: User, team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The right was looked at, then the team is gone, then the run is to be written."""
+    pool, usable = make_pool(alice), services._usable_version
+
+    def deleted_meanwhile(asked: Pool) -> PoolVersion:
+        delete_team(person=alice, team=team, typed_name=team.name)
+        return usable(asked)
+
+    monkeypatch.setattr("fusion.runs.services._usable_version", deleted_meanwhile)
+    with pytest.raises(NotAllowed):
+        ask(alice, pool)
+    assert not Run.objects.exists()
