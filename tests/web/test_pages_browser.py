@@ -363,7 +363,12 @@ SENT = (
     Sending("/", ASK, 401, "You were signed out, and nothing was sent", without="fusion_session"),
     Sending("/", TOO_MANY, 400, "This request could not be read"),
     Sending("/pools/{pool}/delete", FIRST, 403, "You may not do this", without="fusion_csrf"),
-    Sending("/pools/new", "document.querySelector('[name=name]').value = ''; " + POOL, 422, "New pool in Alice Team"),
+    Sending(
+        "/pools/new?template=empty",
+        "document.querySelector('[name=name]').value = ''; " + POOL,
+        422,
+        "New pool in Alice Team",
+    ),
     Sending(
         "/pools/{pool}/edit", "document.querySelector('[name=name]').value = ''; " + POOL, 422, "Edit Three opinions"
     ),
