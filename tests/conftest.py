@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 
-from fusion.catalogue import available
+from fusion.catalogue import available, health
 from fusion.models import Team, User
 from fusion.models.team import Role
-from fusion.runs import calibration, health
+from fusion.runs import calibration
 from tests.factories import make_user, team_of
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 
 from django.test import Client
+from django.utils import timezone
 
 from fusion.catalogue.available import models_of
 from fusion.live.record import EndpointFacts
-from fusion.models import Answer, Membership, Pool, Run, RunExecution, Team, User
+from fusion.models import Answer, Call, Membership, Pool, Run, RunExecution, Team, User
 from fusion.models.team import Role
 from fusion.runs.plan import run_seed
 from fusion.runs.pools import MemberSpec, PoolSpec, create_pool, default_specs
@@ -81,4 +83,22 @@ def make_run(author: User, *, pool: Pool | None = None, state: str = Run.State.D
     return run
 
 
-__all__ = ["MemberSpec", "client_of", "make_pool", "make_run", "make_team", "make_user", "simulated_spec", "team_of"]
+def make_call(run: Run, ref: str, *, minutes_ago: float = 1, **fields: Any) -> Call:
+    """A stored call that ended `minutes_ago`; it went well unless `fields` say otherwise."""
+    values: dict[str, Any] = {"role": "panel", "status": "ok", "ttft_ms": 400, "total_ms": 2400, "output_tokens": 100}
+    call_id = f"call-{next(_numbers)}"
+    ended_at = timezone.now() - timedelta(minutes=minutes_ago)
+    return Call.objects.create(run=run, call_id=call_id, ref=ref, ended_at=ended_at, **(values | fields))
+
+
+__all__ = [
+    "MemberSpec",
+    "client_of",
+    "make_call",
+    "make_pool",
+    "make_run",
+    "make_team",
+    "make_user",
+    "simulated_spec",
+    "team_of",
+]

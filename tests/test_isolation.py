@@ -34,7 +34,7 @@ from django.utils import timezone
 
 from fusion.catalogue.connections import create_connection
 from fusion.catalogue.specs import ConnectionSpec
-from fusion.models import Answer, Connection, Invitation, Membership, Pool, PromptImage, Run, Team, User
+from fusion.models import Answer, Connection, Invitation, Membership, ModelEntry, Pool, PromptImage, Run, Team, User
 from fusion.models.team import Role
 from fusion.runs.database import close_database_threads
 from fusion.runs.images import take_image
@@ -78,6 +78,15 @@ team                           GET     302     302     302     302     302     3
 team-switch                    POST    302     404     302     302     302     302     302     404
 team-create                    GET     302     200     200     200     200     200     200     200
 team-create                    POST    302     302     302     302     302     302     302     302
+team-models                    GET     302     404     200     200     200     200     200     404
+team-model-options             GET     302     404     200     200     200     200     200     404
+team-models-refresh            POST    302     404     403     403     403     302     302     404
+team-model-add                 GET     302     404     403     403     403     200     200     404
+team-model-add                 POST    302     404     403     403     403     422     422     404
+team-model                     GET     302     404     200     200     200     200     200     404
+team-model-edit                GET     302     404     403     403     403     200     200     404
+team-model-edit                POST    302     404     403     403     403     422     422     404
+team-model-remove              POST    302     404     403     403     403     302     302     404
 team-members                   GET     302     404     200     200     200     200     200     404
 team-member-role               POST    302     404     403     403     403     302     302     404
 team-member-remove             GET     302     404     403     403     403     200     200     404
@@ -232,6 +241,7 @@ class World:
     invitation: Invitation
     image: PromptImage
     connections: dict[str, Connection]
+    model: ModelEntry
 
     def arguments(self, route: Route, **instead: object) -> dict[str, object]:
         """What an address of alice's team is filled with. `instead`: other values by the argument's name."""
@@ -262,6 +272,7 @@ class World:
             "team-invitation": self.invitation,
             "team-connection": self.connections["team"],
             "site-connection": self.connections["site"],
+            "team-model": self.model,
         }
         thing = next((thing for prefix, thing in by_prefix.items() if name.startswith(prefix)), None)
         return thing.public_id if thing is not None else uuid.uuid4()
@@ -303,6 +314,10 @@ def make_world() -> World:
     invitation = Invitation.objects.create(
         team=team, invited_by=owner, token_hash=hash_of(INVITED), expires_at=timezone.now() + timedelta(days=1)
     )
+    connections = {
+        "team": create_connection(actor=owner, team=team, spec=ConnectionSpec(preset="openrouter")),
+        "site": create_connection(actor=None, team=None, spec=ConnectionSpec(preset="openai")),
+    }
     return World(
         sessions={who: session_of(person) for who, person in people.items()},
         people=people,
@@ -313,10 +328,8 @@ def make_world() -> World:
         colleague=colleague.memberships.get(),
         invitation=invitation,
         image=image,
-        connections={
-            "team": create_connection(actor=owner, team=team, spec=ConnectionSpec(preset="openrouter")),
-            "site": create_connection(actor=None, team=None, spec=ConnectionSpec(preset="openai")),
-        },
+        connections=connections,
+        model=ModelEntry.objects.create(connection=connections["team"], model_id="model-a", name="Model A"),
     )
 
 

@@ -19,6 +19,7 @@ from fusion.models import (
     VerdictRecord,
     WorkerLease,
 )
+from fusion.runs.costs import exact_usd
 
 EXCERPT_CHARS = 80
 
@@ -46,7 +47,7 @@ class CallInline(HistoryInline):
 
     @admin.display(description="cost")
     def cost(self, call: Call) -> str:
-        return dollars(call.cost_nanos)
+        return exact_usd(call.cost_nanos)
 
 
 class FinalInline(HistoryInline):
@@ -166,7 +167,7 @@ class CallAdmin(PartOfRunAdmin):
 
     @admin.display(description="cost", ordering="cost_nanos")
     def cost(self, call: Call) -> str:
-        return dollars(call.cost_nanos)
+        return exact_usd(call.cost_nanos)
 
 
 @admin.register(VerdictRecord)
@@ -230,8 +231,3 @@ class WorkerLeaseAdmin(HistoryAdmin):
 def excerpt(text: str) -> str:
     line = " ".join(text[: EXCERPT_CHARS * 2].split())
     return line if len(line) <= EXCERPT_CHARS else f"{line[: EXCERPT_CHARS - 1]}…"
-
-
-def dollars(nanos: int | None) -> str:
-    """Whole nano-dollars as people read them; no price is not zero."""
-    return "–" if nanos is None else f"${nanos // 10**9}.{nanos % 10**9:09d}".rstrip("0").rstrip(".")

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from uuid import UUID
 
 from fusion.catalogue.entries import CatalogueEntry, Payer
 from fusion.catalogue.sources import Source, given_up_by, sources_from_settings, sources_of, with_key
@@ -16,7 +17,7 @@ from fusion.catalogue.stored import read_entries, revision
 from fusion.engine.types import Endpoint, Provider
 from fusion.live.record import EndpointFacts
 from fusion.models import Connection as StoredConnection
-from fusion.models import Team
+from fusion.models import ModelEntry, Team
 from fusion.providers import registry
 from fusion.providers.catalogue import ModelInfo
 from fusion.providers.problems import Part, Problem
@@ -45,10 +46,25 @@ class TeamModels:
 
     def all(self) -> tuple[CatalogueEntry, ...]:
         """Every listed model, real ones before simulated ones, then by provider and name."""
-        entries = (known for source in self.connections() for known in self._entries(source).values() if known.listed)
-        return tuple(
-            sorted(entries, key=lambda known: (known.simulated, known.provider, known.name.lower(), known.ref))
-        )
+        return tuple(known for known in self.known() if known.listed)
+
+    def known(self) -> tuple[CatalogueEntry, ...]:
+        """`all`, and those that a provider listed once and does not any more."""
+        entries = (known for source in self.connections() for known in self._entries(source).values())
+        return tuple(sorted(entries, key=_order))
+
+    def row(self, public_id: UUID) -> tuple[Source, ModelEntry] | None:
+        """The row of a model by its public id, with its connection; also where that cannot be asked at the moment."""
+        row = ModelEntry.objects.filter(public_id=public_id).first()
+        if row is None:
+            return None
+        key = str(row.connection_id) if row.connection_id is not None else f"env:{row.env_slug}"
+        source = next((source for source in self.sources.values() if source.key == key), None)
+        return None if source is None else (source, row)
+
+    def obstacles(self) -> tuple[str, ...]:
+        """One sentence for each connection that cannot be asked as it stands."""
+        return tuple(source.obstacle for source in self.sources.values() if source.obstacle)
 
     def listed_at(self, slug: str) -> tuple[ModelInfo, ...]:
         """The models that one connection lists; empty while the list is not known."""

@@ -44,6 +44,11 @@ class Source:
         return self.made.slug
 
     @property
+    def whose(self) -> str:
+        """Whose connection it is, in words; empty where that makes no difference to anybody."""
+        return {"team": "the team's", "site": "the site's", "": ""}[self.payer]
+
+    @property
     def is_simulated(self) -> bool:
         return self.made.preset == registry.SIMULATED.preset
 

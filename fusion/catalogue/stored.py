@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
@@ -17,7 +18,22 @@ from fusion.models import Connection as StoredConnection
 from fusion.providers.catalogue import ModelInfo, Price
 from fusion.providers.simulated import MODELS as SIMULATED_MODELS
 
+PRICE = "price"  # stands in `edited` for a price that a person set
 FROM_LIST = ("name", "family", "context_tokens", "input_modalities", "output_modalities")
+
+
+@dataclass(frozen=True, slots=True)
+class ListChanges:
+    """What a list brought: how many models it names, and how many rows are new, changed, vanished, priced anew."""
+
+    found: int = 0
+    new: int = 0
+    changed: int = 0
+    vanished: int = 0
+    repriced: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.new or self.changed or self.vanished or self.repriced)
 
 
 def revision() -> int:
@@ -103,25 +119,28 @@ def _entry_of(source: Source, info: ModelInfo) -> CatalogueEntry:
 
 
 @transaction.atomic
-def store_list(source: Source, infos: Iterable[ModelInfo]) -> bool:
-    """Write down what a connection lists; whether anything changed.
+def store_list(source: Source, infos: Iterable[ModelInfo]) -> ListChanges:
+    """Write down what a connection lists; true when that changed anything.
 
     What a person edited stays. A model that is not named any more is marked as vanished and stays, with its prices. A
     price that changed is a new version. The list of an address that the connection has no more is not written down.
     """
     if not _is_current(source):
-        return False
+        return ListChanges()
     listed = {info.model_id: info for info in infos}
     rows = {row.model_id: row for row in ModelEntry.objects.filter(rows_of(source))}
     fresh = [_new_row(source, info) for model_id, info in listed.items() if model_id not in rows]
-    changed = [row for row in rows.values() if _bring_up_to_date(row, listed.get(row.model_id))]
+    gone = [row for row in rows.values() if row.model_id not in listed and _mark_vanished(row)]
+    changed = [row for row in rows.values() if row.model_id in listed and _bring_up_to_date(row, listed[row.model_id])]
     ModelEntry.objects.bulk_create(fresh)
-    ModelEntry.objects.bulk_update(changed, [*FROM_LIST, "listed", "vanished_at"])
+    ModelEntry.objects.bulk_update([*changed, *gone], [*FROM_LIST, "listed", "vanished_at"])
     repriced = _store_prices([*rows.values(), *fresh], listed)
     _note_listed(source, "")
-    if fresh or changed or repriced or source.list_problem:
+    known = sum(version.entry.model_id in rows for version in repriced)
+    outcome = ListChanges(len(listed), len(fresh), len(changed), len(gone), known)
+    if outcome or repriced or source.list_problem:
         note_change()
-    return bool(fresh or changed or repriced)
+    return outcome
 
 
 def store_list_problem(source: Source, problem: str) -> None:
@@ -152,10 +171,8 @@ def _new_row(source: Source, info: ModelInfo) -> ModelEntry:
     return ModelEntry(connection_id=source.pk, env_slug=env_slug, model_id=info.model_id, listed=True, **values)
 
 
-def _bring_up_to_date(row: ModelEntry, info: ModelInfo | None) -> bool:
-    """Whether the row had to be changed; one that was never listed is a person's own and stays."""
-    if info is None:
-        return _mark_vanished(row)
+def _bring_up_to_date(row: ModelEntry, info: ModelInfo) -> bool:
+    """Whether the row had to be changed."""
     wanted = {name: _value(info, name) for name in FROM_LIST if name not in row.edited}
     wanted |= {"listed": True, "vanished_at": None}
     changed = [name for name, value in wanted.items() if getattr(row, name) != value]
@@ -165,6 +182,7 @@ def _bring_up_to_date(row: ModelEntry, info: ModelInfo | None) -> bool:
 
 
 def _mark_vanished(row: ModelEntry) -> bool:
+    """Whether that is news; one that was never listed is a person's own and stays."""
     if not row.listed:
         return False
     row.listed, row.vanished_at = False, timezone.now()
@@ -178,18 +196,17 @@ def _value(info: ModelInfo, name: str) -> object:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _store_prices(rows: list[ModelEntry], listed: dict[str, ModelInfo]) -> bool:
+def _store_prices(rows: list[ModelEntry], listed: dict[str, ModelInfo]) -> list[PriceVersion]:
     """A new version for each price that the list tells otherwise; one that a person set stays until they let it go."""
     now, current = timezone.now(), current_prices(rows)
     versions = [
         _upstream_price(row, info.price, now)
         for row in rows
         if (info := listed.get(row.model_id)) is not None
-        and "price" not in row.edited
+        and PRICE not in row.edited
         and info.price != price_of(current.get(row.pk))
     ]
-    PriceVersion.objects.bulk_create(versions)
-    return bool(versions)
+    return PriceVersion.objects.bulk_create(versions)
 
 
 def _upstream_price(row: ModelEntry, price: Price | None, since: datetime) -> PriceVersion:

@@ -1,4 +1,4 @@
-"""What is learned of each model from its answers: characters per token, and the usual time to the first token.
+"""What is learned of each model from its answers: characters per token.
 
 Only for what is shown while an answer is awaited; receipts use what the provider counted. Kept in this process.
 """
@@ -13,7 +13,6 @@ NEWEST_COUNTS = 0.3
 PLAUSIBLE = (1.0, 12.0)
 
 _learned: dict[str, float] = {}
-_ttft_ms: dict[str, float] = {}
 
 
 def chars_per_token(ref: str) -> float:
@@ -21,19 +20,12 @@ def chars_per_token(ref: str) -> float:
     return _learned.get(ref, CHARS_PER_TOKEN)
 
 
-def usual_ttft_ms(ref: str) -> int | None:
-    """What the model usually takes to its first token, in milliseconds; None while nothing is known."""
-    known = _ttft_ms.get(ref)
-    return None if known is None else round(known)
-
-
 def learn(ref: str, answer: Answer) -> None:
     """Take an ended answer into account."""
-    if answer.state.is_usable and answer.ttft_ms is not None:
-        _mix(_ttft_ms, ref, answer.ttft_ms)
     measured = _measured_chars_per_token(answer)
     if measured is not None:
-        _mix(_learned, ref, measured)
+        known = _learned.get(ref, measured)
+        _learned[ref] = known + NEWEST_COUNTS * (measured - known)
 
 
 def _measured_chars_per_token(answer: Answer) -> float | None:
@@ -47,12 +39,6 @@ def _measured_chars_per_token(answer: Answer) -> float | None:
     return measured if PLAUSIBLE[0] <= measured <= PLAUSIBLE[1] else None
 
 
-def _mix(learned: dict[str, float], ref: str, measured: float) -> None:
-    known = learned.get(ref, measured)
-    learned[ref] = known + NEWEST_COUNTS * (measured - known)
-
-
 def forget() -> None:
     """Start without knowledge; for tests."""
     _learned.clear()
-    _ttft_ms.clear()

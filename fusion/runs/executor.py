@@ -25,7 +25,6 @@ from fusion.errors import FusionError
 from fusion.live.record import RunRecord, mark_out_of_date
 from fusion.live.runs import LIVE, LiveRun
 from fusion.models import Answer, Run, RunEvent
-from fusion.runs import health
 from fusion.runs.calibration import learn
 from fusion.runs.database import in_database
 from fusion.runs.doorbell import ring
@@ -180,7 +179,6 @@ class _Executing:
         if isinstance(event, ev.AnswerEnded):
             learn(self._live.record.answers[event.answer.letter].endpoint.ref, event.answer)
         if isinstance(event, ev.CallEnded):
-            health.note_end(event)
             known = self._execution.models.entry(event.ref)
             event = replace(event, cost_nanos=cost_nanos(event.usage, known.price if known else None))
         self._live.add(event)

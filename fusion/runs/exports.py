@@ -13,7 +13,7 @@ from fusion.engine.disputes import Ruling
 from fusion.engine.types import AnswerState, Failure, Final, FinishReason, Judgement, Usage
 from fusion.live.debate import CellRecord, RoundRecord
 from fusion.live.record import AnswerRecord, Attempted, CallRecord, ImageFacts, RunRecord
-from fusion.runs.costs import answer_cost_nanos, usd
+from fusion.runs.costs import answer_cost_nanos, run_cost, run_cost_nanos, usd
 from fusion.runs.report import record_to_markdown
 
 __all__ = ["answer_bytes", "final_bytes", "record_to_document", "record_to_json", "record_to_markdown"]
@@ -31,9 +31,9 @@ _FINISH = {
 def record_to_json(record: RunRecord) -> Json:
     """The run as one JSON object, the same for the command line and the web.
 
-    Answers are named by letters throughout. `cost_usd` is a decimal string with nine places, null where no price is
-    known; times are milliseconds; `final` is null when the run gave none; `finish` is null when the model did not end
-    its answer itself.
+    Answers are named by letters throughout. `cost_usd`, of a call, an answer or the whole run, is a decimal string with
+    nine places, null where no price is known; times are milliseconds; `final` is null when the run gave none; `finish`
+    is null when the model did not end its answer itself.
     """
     return {
         "run": record.public_id,
@@ -45,8 +45,19 @@ def record_to_json(record: RunRecord) -> Json:
         "debate": _debate(record),
         "answers": [_answer(record, answer) for answer in record.answers.values()],
         "calls": [_call(call) for call in record.calls.values()],
+        **_cost(record),
         "degraded": [{"code": note.code, "message": note.message} for note in record.degraded],
         "timing": _timing(record),
+    }
+
+
+def _cost(record: RunRecord) -> Json:
+    """The whole run: null while a part is unknown or under way, and then what it cost at least."""
+    cost = run_cost(record)
+    return {
+        "cost_usd": usd(run_cost_nanos(record)),
+        "cost_at_least_usd": usd(cost.nanos) if cost.known else None,
+        "calls_without_cost": cost.unknown,
     }
 
 

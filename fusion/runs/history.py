@@ -14,7 +14,7 @@ from django.utils import timezone
 from fusion.models import Answer, FinalAnswer, Pool, PromptImage, Run, Team, User
 from fusion.models.pool import PoolQuerySet
 from fusion.models.run import RunQuerySet
-from fusion.runs.costs import known_costs
+from fusion.runs.costs import Cost, costs_of
 from fusion.runs.pool_facts import names_a_seat
 from fusion.teams.rights import Action, allows, is_editor, roles_of
 from fusion.teams.selectors import former_members
@@ -33,7 +33,7 @@ class MemberChip:
 
 @dataclass(frozen=True, slots=True)
 class HistoryRow:
-    """One run in a list. `ms`: from its start to its final. `cost_nanos` is None when any of it is unknown.
+    """One run in a list. `ms`: from its start to its final. `cost`: of its ended calls, in words and exactly.
 
     `found_in`: answers and final in which the searched words stand.
     """
@@ -49,7 +49,7 @@ class HistoryRow:
     author_left: bool
     created_at: datetime
     ms: int | None
-    cost_nanos: int | None
+    cost: Cost
     members: tuple[MemberChip, ...]
     found_in: tuple[str, ...]
     is_private: bool
@@ -74,7 +74,7 @@ def for_list(runs: RunQuerySet) -> RunQuerySet:
 def history_rows(user: User, runs: Sequence[Run], *, query: str = "") -> list[HistoryRow]:
     """Rows for `runs`, which come from `for_list`; five queries, two more when something is searched for."""
     ids = [run.pk for run in runs]
-    members, costs, found = _members(ids), known_costs(ids), _found_in(ids, query)
+    members, costs, found = _members(ids), costs_of(ids), _found_in(ids, query)
     roles, images = roles_of(user), _images(ids)
     gone = former_members((run.team_id, run.author_id) for run in runs)
     return [
@@ -90,7 +90,7 @@ def history_rows(user: User, runs: Sequence[Run], *, query: str = "") -> list[Hi
             author_left=(run.team_id, run.author_id) in gone,
             created_at=run.created_at,
             ms=_ms(run),
-            cost_nanos=costs.get(run.pk),
+            cost=costs.get(run.pk, Cost()),
             members=tuple(members[run.pk]),
             found_in=tuple(found[run.pk]),
             is_private=run.is_private,

@@ -12,6 +12,7 @@ from typing import Protocol
 from django.conf import settings
 
 from fusion.catalogue.available import TeamModels, models_of
+from fusion.catalogue.health import health_of
 from fusion.engine.disputes import Round, Ruling, StopReason
 from fusion.engine.labels import derive_seed
 from fusion.engine.rubrics import RUBRICS
@@ -41,7 +42,7 @@ from fusion.live.record import (
 )
 from fusion.models import PoolVersion, Run, RunExecution
 from fusion.models.pool import PoolMember
-from fusion.runs.calibration import chars_per_token, usual_ttft_ms
+from fusion.runs.calibration import chars_per_token
 from fusion.runs.images import images_of
 from fusion.runs.pools.checking import why_not
 from fusion.runs.selectors import (
@@ -56,6 +57,7 @@ from fusion.runs.selectors import (
 
 KEPT_WHEN_RESUMED = USABLE | {AnswerState.REFUSED, AnswerState.LEFT_OUT}
 MODES = {mode.value: mode for mode in Mode}
+UsualMs = Mapping[str, int | None]  # what a model usually takes to its first token, by ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,16 +169,23 @@ def prepare(run: Run) -> Execution:
     models = models_of(run.team)
     _check(run, execution, todo, models)
     earlier = standing_record(run)
+    usual_ms = _usual_ms(run.pool_version, models)
     return Execution(
         row=execution,
-        plan=_plan(run, execution, todo, models),
+        plan=_plan(run, execution, todo, models, usual_ms),
         models=models,
-        record=_fresh_record(run, earlier, execution, todo, models),
+        record=_fresh_record(run, earlier, execution, todo, models, usual_ms),
         earlier=earlier,
         keeps_verdict=todo.keeps_verdict,
         continues=execution.continues if todo.judgement is not None else None,
         judged_anew=frozenset(todo.given) if not todo.keeps_verdict and todo.chosen is None else frozenset(),
     )
+
+
+def _usual_ms(version: PoolVersion, models: TeamModels) -> UsualMs:
+    """What the members usually take to their first token, by ref, from the calls of the last day."""
+    entries = (models.entry(seat.ref) for seat in version.members.all())
+    return {ref: health.ttft_ms for ref, health in health_of(one for one in entries if one is not None).items()}
 
 
 def _pending(run: Run) -> RunExecution:
@@ -285,7 +294,7 @@ def _judging_refs(version: PoolVersion, todo: Todo, *, judge: str, mode: Mode) -
         yield version.writer or (judge if judged is None else judged.judge)
 
 
-def _plan(run: Run, execution: RunExecution, todo: Todo, models: TeamModels) -> Plan:
+def _plan(run: Run, execution: RunExecution, todo: Todo, models: TeamModels, usual_ms: UsualMs) -> Plan:
     version = run.pool_version
     seats = [seat for seat in version.members.all() if todo.chosen is None or seat.letter in todo.given]
     endpoint = partial(_endpoint, version=version, models=models)
@@ -294,7 +303,9 @@ def _plan(run: Run, execution: RunExecution, todo: Todo, models: TeamModels) -> 
         run_id=str(run.public_id),
         prompt=run.prompt,
         mode=MODES[execution.mode],
-        members=tuple(_member(seat, todo.given.get(seat.letter), endpoint(seat.ref)) for seat in seats),
+        members=tuple(
+            _member(seat, todo.given.get(seat.letter), endpoint(seat.ref), usual_ms.get(seat.ref)) for seat in seats
+        ),
         anchor=PoolMember.LETTERS[version.anchor],
         judges=tuple(endpoint(ref) for ref in judge_refs(version, execution.judge)),
         writer=endpoint(version.writer) if version.writer else None,
@@ -321,8 +332,7 @@ def _seed(run: Run, execution: RunExecution) -> str:
     return derive_seed(run.seed, "rejudge", execution.number).hex()
 
 
-def _member(seat: PoolMember, given: EngineAnswer | None, endpoint: Endpoint) -> Member:
-    usual_ms = usual_ttft_ms(seat.ref)
+def _member(seat: PoolMember, given: EngineAnswer | None, endpoint: Endpoint, usual_ms: int | None) -> Member:
     return Member(
         letter=seat.letter,
         endpoint=endpoint,
@@ -380,11 +390,13 @@ def judge_s(version: PoolVersion) -> float:
     return float(version.judge_timeout_s or settings.FUSION_JUDGE_TIMEOUT_S)
 
 
-def _fresh_record(run: Run, earlier: RunRecord, execution: RunExecution, todo: Todo, models: TeamModels) -> RunRecord:
+def _fresh_record(
+    run: Run, earlier: RunRecord, execution: RunExecution, todo: Todo, models: TeamModels, usual_ms: UsualMs
+) -> RunRecord:
     """The record at the start of this execution: what is given stays, what will be asked starts empty."""
     record = replace(
         earlier,
-        answers={letter: _fresh_column(column, todo) for letter, column in earlier.answers.items()},
+        answers={letter: _fresh_column(column, todo, usual_ms) for letter, column in earlier.answers.items()},
         calls=dict(earlier.calls),
         endpoints=_paid_now(earlier.endpoints, run.pool_version, models),
         attempted=None,
@@ -428,13 +440,13 @@ def _begin_stages(run: Run, record: RunRecord, execution: RunExecution, todo: To
     record.degraded = taken_up.degraded if taken_up is not None else []
 
 
-def _fresh_column(column: AnswerRecord, todo: Todo) -> AnswerRecord:
+def _fresh_column(column: AnswerRecord, todo: Todo, usual_ms: UsualMs) -> AnswerRecord:
     if column.letter in todo.asked:
         return AnswerRecord(
             column.letter,
             column.endpoint,
             column.attempt + int(column.state.is_final),
             chars_per_token=chars_per_token(column.endpoint.ref),
-            usual_ttft_ms=usual_ttft_ms(column.endpoint.ref),
+            usual_ttft_ms=usual_ms.get(column.endpoint.ref),
         )
     return replace(column, late=column.late and (todo.keeps_verdict or todo.chosen is not None))

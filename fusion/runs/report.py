@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fusion.engine.sentences import rechecked
 from fusion.engine.types import Assessment, Contradiction, Final, FinalKind, Judgement, Point, RunState, Sight, Usage
 from fusion.live.record import AnswerRecord, Attempted, CallRecord, ImageFacts, RunRecord
-from fusion.runs.costs import run_cost_nanos, usd
+from fusion.runs.costs import exact_usd, run_cost, was_turned_away
 from fusion.runs.report_debate import debate_section
 from fusion.runs.report_text import fenced, inline, quoted
 
@@ -254,14 +254,16 @@ def _receipt(record: RunRecord) -> str:
         "|---|---|---|---|--:|--:|--:|--:|",
     ]
     rows += [_receipt_row(call) for call in record.calls.values()]
-    total = usd(run_cost_nanos(record))
-    rows.append(f"\nTotal: {'$' + total if total is not None else 'not known, because a price is missing'}.")
+    cost = run_cost(record)
+    missing = f" ({cost.unknown} call{'s' * (cost.unknown != 1)} with no known price)" if cost.unknown else ""
+    rows.append(f"\nTotal: {cost.exact_words or '$?'}{missing}.")
     return "## Receipt\n\n" + "\n".join(rows)
 
 
 def _receipt_row(call: CallRecord) -> str:
     ended = call.ended
-    cost = None if ended is None else usd(ended.cost_nanos)
+    cost = "–" if was_turned_away(call) else exact_usd(None if ended is None else ended.cost_nanos)
+    source = {"upstream": " reported", "price": " computed"}.get(call.cost_source, "")
     cells = (
         call.started.role.value + (f", round {call.round}" if call.round else ""),
         call.started.letter or "–",
@@ -269,7 +271,7 @@ def _receipt_row(call: CallRecord) -> str:
         "running" if ended is None else ended.status,
         *_token_cells(None if ended is None else ended.usage),
         "–" if ended is None else f"{ended.total_ms / 1000:.1f} s",
-        "$?" if cost is None else f"${cost}",
+        cost + source,
     )
     return "| " + " | ".join(cells) + " |"
 

@@ -57,6 +57,13 @@ def visible_pools(user: User) -> PoolQuerySet:
     )
 
 
+def pools_that_use(user: User, team: Team, ref: str) -> list[Pool]:
+    """The team's pools, as far as the person sees them, that name a model now: as member, judge or writer."""
+    pools = Pool.objects.visible_to(user).filter(team=team).exclude(current=None)
+    named = pools.select_related("current").prefetch_related("current__members").order_by("name", "pk")
+    return [pool for pool in named if pool.current is not None and ref in refs_of(pool.current)]
+
+
 def search_runs(
     user: User, *, team: Team | None, query: str = "", pool: Pool | None = None, mode: str = "", state: str = ""
 ) -> RunQuerySet:

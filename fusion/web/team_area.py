@@ -28,6 +28,7 @@ class Tab:
 TABS = (
     Tab("team-members", "Members", Action.READ, prefix="team-member"),
     Tab("team-connections", "Connections", Action.CONNECTIONS, prefix="team-connection"),
+    Tab("team-models", "Models", Action.READ, prefix="team-model"),
     Tab("team-invitations", "Invitations", Action.INVITE, prefix="team-invitation"),
     Tab("team-audit", "Audit log", Action.READ_AUDIT),
     Tab("team-settings", "Settings", Action.RENAME_TEAM),

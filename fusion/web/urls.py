@@ -17,7 +17,7 @@ from fusion.web.views import (
     runs,
     theme,
 )
-from fusion.web.views.teams import audit, invitations, members, switching
+from fusion.web.views.teams import audit, invitations, members, models, switching
 from fusion.web.views.teams import settings as team_pages
 
 urlpatterns = [
@@ -93,5 +93,12 @@ urlpatterns = [
     path("site/connections/<uuid:public_id>/switch", connections.connection_switch, name="site-connection-switch"),
     path("site/connections/<uuid:public_id>/delete", connections.connection_delete, name="site-connection-delete"),
     path("site/connections/<uuid:public_id>/local", connections.site_connection_local, name="site-connection-local"),
+    path("team/<uuid:team_id>/models", models.team_models, name="team-models"),
+    path("team/<uuid:team_id>/models/options", models.team_model_options, name="team-model-options"),
+    path("team/<uuid:team_id>/models/refresh", models.team_models_refresh, name="team-models-refresh"),
+    path("team/<uuid:team_id>/models/new", models.team_model_add, name="team-model-add"),
+    path("team/<uuid:team_id>/models/<uuid:public_id>", models.team_model, name="team-model"),
+    path("team/<uuid:team_id>/models/<uuid:public_id>/edit", models.team_model_edit, name="team-model-edit"),
+    path("team/<uuid:team_id>/models/<uuid:public_id>/remove", models.team_model_remove, name="team-model-remove"),
     path("theme", theme.theme_set, name="theme-set"),
 ]

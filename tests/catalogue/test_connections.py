@@ -359,7 +359,7 @@ def test_the_list_of_an_address_that_was_changed_meanwhile_is_not_written_down(a
     asked = source_of(row)
     update_connection(actor=alice, connection=row, spec=spec(base_url="https://new.example.com/v1"))
 
-    assert store_list(asked, [ModelInfo("old-model", "Old")]) is False
+    assert not store_list(asked, [ModelInfo("old-model", "Old")])
     store_list_problem(asked, "The old one did not answer.")
 
     assert not ModelEntry.objects.exists() and changed(row).list_problem == ""

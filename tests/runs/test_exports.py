@@ -37,12 +37,15 @@ from fusion.engine.types import (
 )
 from fusion.engine.verdict import read_winner
 from fusion.live.record import AnswerRecord, EndpointFacts, RunRecord, apply
-from fusion.runs.costs import answer_cost_nanos, run_cost_nanos, usd
+from fusion.runs.costs import Cost, answer_cost_nanos, exact_usd, run_cost, run_cost_nanos, short_usd, usd
 from fusion.runs.exports import answer_bytes, final_bytes, record_to_document, record_to_json, record_to_markdown
 from fusion.runs.report import fenced, inline
 
-SHAPE = ["run", "state", "mode", "pool", "final", "verdict", "debate", "answers", "calls", "degraded", "timing"]
-ANSWER_SHAPE = ["letter", "model", "state", "text", "finish", "usage", "cost_usd", "ttft_ms", "total_ms", "error"]
+COST_SHAPE = ["cost_usd", "cost_at_least_usd", "calls_without_cost"]
+SHAPE = ["run", "state", "mode", "pool", "final", "verdict", "debate", "answers", "calls", *COST_SHAPE]
+SHAPE += ["degraded", "timing"]
+ANSWER_SHAPE = ["letter", "model", "state", "images", "text", "finish", "usage", "cost_usd"]
+ANSWER_SHAPE += ["ttft_ms", "total_ms", "error"]
 
 
 def _record() -> RunRecord:
@@ -184,6 +187,60 @@ def test_a_call_that_was_turned_away_does_not_hide_the_cost_of_its_retry() -> No
     assert answer_cost_nanos(record, "A") == 7
 
 
+def test_a_run_tells_its_whole_cost_or_what_it_cost_at_least() -> None:
+    record = _whole()
+    document = record_to_json(record)
+    assert [document[name] for name in COST_SHAPE] == ["1.234567900", "1.234567900", 0]
+    assert run_cost(record).words == "$1.23" and run_cost(record).exact_words == "$1.2345679"
+    _call(record, "w1", Role.WRITER, None, None)
+    document = record_to_json(record)
+    assert [document[name] for name in COST_SHAPE] == [None, "1.234567900", 1]
+    assert run_cost(record).words == "at least $1.23"
+    assert "Total: at least $1.2345679 (1 call with no known price)." in record_to_markdown(record)
+
+
+def test_unknown_is_not_zero_and_nothing_called_is_neither() -> None:
+    assert (Cost().words, Cost(0, 1, 0).words, Cost(0, 0, 2).words, Cost(0, 1, 1).words) == (
+        *("", "$0", "$?", "at least $0"),
+    )
+
+
+def test_where_a_cost_comes_from_is_told() -> None:
+    record = _record()
+    _call(record, "c1", Role.PANEL, "A", 5, usage=Usage(10, 20, cost_nanos=5))
+    _call(record, "c2", Role.PANEL, "B", 7)
+    assert [call["cost_source"] for call in record_to_json(record)["calls"]] == ["upstream", "price"]
+    report = record_to_markdown(record)
+    assert "$0.000000005 reported" in report and "$0.000000007 computed" in report
+
+
+@pytest.mark.parametrize(
+    ("nanos", "short", "exact"),
+    [
+        (None, "$?", "$?"),
+        (0, "$0", "$0"),
+        (1, "$0.000000001", "$0.000000001"),
+        (40, "$0.000000040", "$0.00000004"),
+        (149_999, "$0.00015", "$0.000149999"),
+        (12_345_678, "$0.0123", "$0.012345678"),
+        (123_456_789, "$0.1235", "$0.123456789"),
+        (999_999_999, "$1.0000", "$0.999999999"),
+        (1_005_000_000, "$1.01", "$1.005"),
+        (10_000_000_000, "$10.00", "$10.00"),
+        (9_007_199_254_740_993_000_000_001, "$9007199254740993.00", "$9007199254740993.000000001"),
+        (-1_500_000_000, "-$1.50", "-$1.50"),
+    ],
+)
+def test_dollars_are_written_without_floats(nanos: int | None, short: str, exact: str) -> None:
+    assert (short_usd(nanos), exact_usd(nanos)) == (short, exact)
+
+
+@given(st.integers(1, 10**15))
+def test_an_amount_that_is_not_zero_never_reads_as_zero(nanos: int) -> None:
+    assert float(short_usd(nanos)[1:]) == pytest.approx(nanos / 1e9, rel=0.05)
+    assert usd(nanos) is not None and float(exact_usd(nanos)[1:]) == float(usd(nanos) or 0)
+
+
 def test_a_call_under_way_is_listed_as_running() -> None:
     record = _record()
     apply(record, ev.CallStarted("c1", Role.PANEL, "x:one", 1, "A"), at_ms=1)
@@ -265,7 +322,7 @@ def test_the_report_names_the_source_the_members_and_the_receipt() -> None:
     report = record_to_markdown(_whole())
     assert "Source: verbatim from B." in report
     assert "### A: X:ONE (Acme)" in report
-    assert "Total: $1.234567900." in report
+    assert "Total: $1.2345679." in report
     assert "Why is the sky blue?" in report
 
 
@@ -274,7 +331,7 @@ def test_the_report_says_when_there_is_no_final_and_no_price() -> None:
     _call(record, "c1", Role.PANEL, "A", None)
     report = record_to_markdown(record)
     assert "This run has no final." in report
-    assert "$?" in report and "a price is missing" in report
+    assert "| $? |" in report and "Total: $? (1 call with no known price)." in report
 
 
 def test_the_document_for_the_web_adds_the_prompt() -> None:

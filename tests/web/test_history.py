@@ -87,11 +87,20 @@ def test_the_newest_run_comes_first_with_its_facts(alice: User) -> None:
         assert fact in text
 
 
-def test_a_cost_that_is_only_partly_known_is_not_shown_as_a_sum(alice: User) -> None:
+def test_a_cost_that_is_only_partly_known_is_a_lower_bound(alice: User) -> None:
     run = make_run(alice)
     _call(run, 1, 2_000_000_000)
     _call(run, 2, None)
-    assert "$2" not in _text(client_of(alice).get(HISTORY))
+    text = _text(client_of(alice).get(HISTORY))
+    assert "at least $2.00" in text and 'title="1 call with no known price"' in text
+
+
+def test_an_unknown_cost_is_not_zero_and_a_known_zero_is(alice: User) -> None:
+    _call(make_run(alice, prompt="dark"), 1, None)
+    _call(make_run(alice, prompt="free"), 2, 0)
+    make_run(alice, prompt="nothing called")
+    found = re.findall(r'<span class="tabular" title="[^"]*">(\$[^<]*)</span>', _text(client_of(alice).get(HISTORY)))
+    assert sorted(found) == ["$0", "$?"]
 
 
 def test_a_call_that_was_turned_away_does_not_make_the_cost_unknown(alice: User) -> None:

@@ -20,14 +20,14 @@ from lxml.etree import _Element
 from lxml.html import HtmlElement
 
 from fusion.catalogue import available
+from fusion.catalogue.available import models_of_environment
+from fusion.catalogue.health import Failing, failing
 from fusion.engine.events import AnswerSilent
 from fusion.engine.types import AnswerState, RunState
 from fusion.live.record import RunRecord
 from fusion.models import Pool, Run, RunExecution, User
 from fusion.providers.simulated import SimulatedProvider
-from fusion.runs import health
-from fusion.runs.database import close_database_threads
-from fusion.runs.health import Failing
+from fusion.runs.database import close_database_threads, in_database
 from fusion.runs.pools import MemberSpec
 from fusion.runs.services import start_run
 from fusion.runs.worker import Worker
@@ -254,14 +254,16 @@ async def test_a_missed_quorum_can_be_judged_anyway(desk: Desk) -> None:
 
 
 async def test_who_failed_is_remembered_for_the_next_question(desk: Desk) -> None:
-    health.forget()
-    try:
-        for _ in range(3):
-            await desk.ended("careful", "terse!wrong-key")
-        assert health.failing("sim:terse!wrong-key") == Failing(3, 3)
-        assert health.failing("sim:careful") is None
-    finally:
-        health.forget()
+    for _ in range(3):
+        await desk.ended("careful", "terse!wrong-key")
+    assert await in_database(_failing_of, "sim:terse!wrong-key", "sim:careful") == {
+        "sim:terse!wrong-key": Failing(3, 3)
+    }
+
+
+def _failing_of(*refs: str) -> dict[str, Failing]:
+    models = models_of_environment()
+    return failing(entry for ref in refs if (entry := models.entry(ref)) is not None)
 
 
 async def test_a_missed_quorum_that_is_judged_all_the_same_is_labelled(desk: Desk) -> None:

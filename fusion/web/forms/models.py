@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
+from uuid import UUID
 
 from django import forms
 
 from fusion.catalogue.available import TeamModels
 from fusion.catalogue.entries import CatalogueEntry
+from fusion.models import Team
 from fusion.providers.problems import Part
+from fusion.web.shown.models import ModelShown, shown
 
 LONG_LIST = 60  # more models than this are searched by typing instead of picked from a menu
 
@@ -66,16 +70,18 @@ class ModelChoices:
     """The models to choose from, grouped by provider.
 
     `by_typing`: they are suggested while one types, because the list is long or a provider does not list its models.
-    `simulating`: the refs of those that can be asked to simulate a problem.
+    `simulating`: the refs of those that can be asked to simulate a problem. `about`: what is known of each, by ref.
     """
 
     groups: tuple[tuple[str, tuple[CatalogueEntry, ...]], ...]
     refs: frozenset[str]
     by_typing: bool
     simulating: frozenset[str]
+    team_id: UUID
+    about: Mapping[str, ModelShown]
 
 
-def model_choices(available: TeamModels) -> ModelChoices:
+def model_choices(available: TeamModels, team: Team) -> ModelChoices:
     """The models that a team can ask now."""
     models = available.all()
     by_provider: dict[str, list[CatalogueEntry]] = {}
@@ -85,4 +91,5 @@ def model_choices(available: TeamModels) -> ModelChoices:
     unlisted = any(not available.listed_at(source.slug) for source in available.connections())
     simulating = frozenset(entry.ref for entry in models if available.problems_at(entry.connection, "member"))
     refs = frozenset(entry.ref for entry in models)
-    return ModelChoices(groups, refs, unlisted or len(models) > LONG_LIST, simulating)
+    about = {one.entry.ref: one for one in shown(models)}
+    return ModelChoices(groups, refs, unlisted or len(models) > LONG_LIST, simulating, team.public_id, about)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from fusion.engine.types import Failure, Role, Usage
 from fusion.live.record import CallRecord, RunRecord
+from fusion.runs.costs import Cost, run_cost, was_turned_away
 from fusion.web.shown.words import Word
 
 _STATUS = {
@@ -22,6 +23,9 @@ _RUNNING = Word("under way", "pen", "info")
 
 @dataclass(frozen=True, slots=True)
 class Line:
+    """One call. `cost_source`: `upstream` (the provider said so) or `price` (tokens times price). `is_unpaid`: it was
+    turned away before anything came back, or it is still under way."""
+
     role: str
     letter: str | None
     attempt: int
@@ -35,19 +39,22 @@ class Line:
     total_ms: int | None
     cost_nanos: int | None
     cost_source: str
+    is_unpaid: bool
     failure: Failure | None
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """`unknown`: how many ended calls have no known cost; the total is then a lower bound. `paid_by`: whose keys."""
+    """`cost`: of all ended calls; a lower bound when a part is unknown. `sources`: where the known ones are from.
+    `paid_by`: whose keys.
+    """
 
     lines: tuple[Line, ...]
     input_tokens: int
     output_tokens: int
     reasoning_tokens: int
-    cost_nanos: int | None
-    unknown: int
+    cost: Cost
+    sources: frozenset[str]
     estimated: bool
     simulated: bool
     paid_by: str = ""
@@ -56,14 +63,13 @@ class Receipt:
 def receipt(record: RunRecord) -> Receipt:
     lines = tuple(_line(call) for call in sorted(record.calls.values(), key=_place))
     usages = [line.usage for line in lines if line.usage is not None]
-    costs = [line.cost_nanos for line in lines if line.cost_nanos is not None]
     return Receipt(
         lines=lines,
         input_tokens=sum(usage.input_tokens for usage in usages),
         output_tokens=sum(usage.output_tokens for usage in usages),
         reasoning_tokens=sum(usage.reasoning_tokens for usage in usages),
-        cost_nanos=sum(costs) if costs else None,
-        unknown=sum(line.cost_nanos is None and line.word is not _RUNNING for line in lines),
+        cost=run_cost(record),
+        sources=frozenset(line.cost_source for line in lines if line.cost_source),
         estimated=any(usage.estimated for usage in usages),
         simulated=record.simulated,
         paid_by=_paid_by(record),
@@ -99,6 +105,7 @@ def _line(call: CallRecord) -> Line:
         total_ms=None if ended is None else ended.total_ms,
         cost_nanos=None if ended is None else ended.cost_nanos,
         cost_source="" if ended is None else call.cost_source,
+        is_unpaid=ended is None or was_turned_away(call),
         failure=None if ended is None else ended.failure,
     )
 

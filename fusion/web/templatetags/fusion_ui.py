@@ -9,6 +9,7 @@ from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from fusion.runs.costs import exact_usd, short_usd
 from fusion.web.markdown import render_inline
 from fusion.web.theme import theme_of
 
@@ -61,15 +62,14 @@ def count(value: int | None) -> str:
 
 @register.filter
 def usd(nanos: int | None) -> str:
-    """Nano-dollars as dollars, with as many digits as a small amount needs; `unknown` is not zero."""
-    if nanos is None:
-        return "unknown"
-    if nanos == 0:
-        return "$0"
-    dollars = nanos / 1_000_000_000
-    if abs(dollars) >= 1:
-        return f"${dollars:.2f}"
-    return f"${dollars:.4f}" if abs(nanos) >= 100_000 else f"${dollars:.6f}"
+    """Nano-dollars as dollars, with as many digits as a small amount needs; `$?` is not zero."""
+    return short_usd(nanos)
+
+
+@register.filter
+def exact(nanos: int | None) -> str:
+    """Nano-dollars as dollars with every digit."""
+    return exact_usd(nanos)
 
 
 @register.filter

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -13,12 +13,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from fusion.catalogue.available import TeamModels, models_of, models_of_environment
+from fusion.catalogue.entries import CatalogueEntry
+from fusion.catalogue.health import Health, failing, health_of
 from fusion.errors import PoolUnusable
 from fusion.live.record import EndpointFacts
 from fusion.models import Pool, PoolVersion, Run, Team, User
 from fusion.models.pool import Mode
 from fusion.models.run import BlindMembers
-from fusion.runs import health
 from fusion.runs.examples import bundled_questions
 from fusion.runs.history import for_list
 from fusion.runs.plan import check_usable
@@ -49,7 +50,7 @@ class PoolOption:
     `problem`: why it cannot be asked as it stands. `failing`: sentences about who failed lately or is not
     listed any more.
     `tightest`: the member with the least room for a question. `blind` and `unsure`: who cannot see images, and of whom
-    nobody says it, the judge among them.
+    nobody says it, the judge among them. `health`: the last day of each model, by ref.
     """
 
     public_id: str
@@ -66,6 +67,7 @@ class PoolOption:
     failing: tuple[str, ...]
     blind: tuple[str, ...]
     unsure: tuple[str, ...]
+    health: Mapping[str, Health]
 
 
 @signed_in
@@ -75,7 +77,7 @@ def ask(request: HttpRequest) -> HttpResponse:
     user = request.user
     assert isinstance(user, User)
     if request.headers.get("HX-Target") == "ask-plan":
-        plan = pool_option(_chosen_pool(user, request.GET.get("pool", "")), request.GET.get("mode", ""))
+        plan = pool_option(_chosen_pool(user, request.GET.get("pool", "")), request.GET.get("mode", ""), is_plan=True)
         response = render(request, "fusion/ask/_plan.html", {"plan": plan})
     else:
         source = _source(user, request.GET.get("from", ""))
@@ -100,7 +102,7 @@ def ask_page(request: HttpRequest, form: RunForm, *, status: int = 200) -> HttpR
         "options": [(pool_option(pool, ""), "" if pool.team == team else pool.team.name) for pool in pools],
         "refusal": "" if team is None or may(user, team, Action.RUN) else refusal_of(team, Action.RUN),
         "has_team": team is not None,
-        "plan": pool_option(chosen, mode),
+        "plan": pool_option(chosen, mode, is_plan=True),
         "modes": Mode.choices,
         "questions": bundled_questions(),
         "recent": [run for run in recent if not run.is_in_flight],
@@ -171,8 +173,8 @@ def _is_uuid(text: str) -> bool:
     return True
 
 
-def pool_option(pool: Pool | None, mode: str) -> PoolOption | None:
-    """What a run of `pool` in `mode` (its own, if empty) will call."""
+def pool_option(pool: Pool | None, mode: str, *, is_plan: bool = False) -> PoolOption | None:
+    """What a run of `pool` in `mode` (its own, if empty) will call; as a plan also how its models behave lately."""
     if pool is None or pool.current is None:
         return None
     version = pool.current
@@ -183,6 +185,7 @@ def pool_option(pool: Pool | None, mode: str) -> PoolOption | None:
     judge = _facts(version.judge, models) if calls.judge and version.judge else None
     writer = _facts(version.writer or version.judge, models) if calls.writer else None
     facts = [facts for _, facts in members] + [known for known in (judge, writer) if known is not None]
+    asked = [entry for known in facts if (entry := models.entry(known.ref)) is not None]
     return PoolOption(
         public_id=str(pool.public_id),
         name=pool.name,
@@ -195,9 +198,10 @@ def pool_option(pool: Pool | None, mode: str) -> PoolOption | None:
         simulated=any(known.simulated for known in facts),
         problem=_problem(version),
         tightest=_tightest(members, models),
-        failing=(*_failing([*members, *_others(judge, writer)]), *_vanished(spec, models)),
+        failing=(*_failing([*members, *_others(judge, writer)], asked), *_vanished(spec, models)) if is_plan else (),
         blind=tuple(_with_sight([*members, *_others(judge, None)], False, models)),
         unsure=tuple(_with_sight([*members, *_others(judge, None)], None, models)),
+        health=health_of(asked) if is_plan else {},
     )
 
 
@@ -219,10 +223,11 @@ def _others(judge: EndpointFacts | None, writer: EndpointFacts | None) -> list[t
     return [(name, facts) for name, facts in named if facts is not None]
 
 
-def _failing(parts: list[tuple[str, EndpointFacts]]) -> Iterator[str]:
+def _failing(parts: list[tuple[str, EndpointFacts]], asked: list[CatalogueEntry]) -> Iterator[str]:
     """One sentence for each part of the pool whose latest calls failed."""
+    found = failing(asked)
     for name, facts in parts:
-        lately = health.failing(facts.ref)
+        lately = found.get(facts.ref)
         if lately is not None:
             yield f"{name} ({facts.name}) failed in {lately.failed} of its last {lately.calls} calls."
 

@@ -110,7 +110,7 @@ def _form_page(
         "run_id": record.public_id,
         "prompt": record.prompt,
         "form": form,
-        "models": model_choices(models_of(run.team)),
+        "models": model_choices(models_of(run.team), run.team),
         "judge_blank": _blank_judge(run, record),
         "spent_nanos": sum_cost_nanos(spent),
         "can_judge": len(judgeable(record.answers)) > 1,

@@ -261,6 +261,7 @@ def _editor(
 ) -> HttpResponse:
     """The editor's page; for htmx's buttons in the list of members only that list."""
     home = pool.team if pool is not None else team
+    assert home is not None
     draft = editor.draft()
     stored = current_version(pool) if pool is not None and editor.begun_with is not None else None
     editor.mark(troubles_of(draft, editor.models, stored))
@@ -269,9 +270,9 @@ def _editor(
         "pool": pool,
         "team": home,
         "action": reverse("pool-edit", args=[pool.public_id]) if pool is not None else _new_address(team),
-        "about": urlencode({"pool": pool.public_id} if pool is not None else {"team": home.public_id if home else ""}),
+        "about": urlencode({"pool": pool.public_id} if pool is not None else {"team": home.public_id}),
         "may_manage": pool is None or may_manage_pool(_person(request), pool),
-        "models": model_choices(editor.models),
+        "models": model_choices(editor.models, home),
         "outlook": pool_outlook(draft, editor.models, team=home, version=stored),
         "problems": editor.models.problems(),
     } | _history(_person(request), pool, draft)
