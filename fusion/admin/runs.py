@@ -12,6 +12,7 @@ from fusion.models import (
     Answer,
     Call,
     FinalAnswer,
+    PromptImage,
     Run,
     RunCommand,
     RunEvent,
@@ -220,6 +221,17 @@ class RunCommandAdmin(PartOfRunAdmin):
     list_filter = ("kind",)
     list_select_related = ("run", "person")  # type: ignore[assignment]  # longer
     search_fields = ("run__public_id", "person__email")
+
+
+@admin.register(PromptImage)
+class PromptImageAdmin(HistoryAdmin):
+    """What is known of an image; looking at it takes the right to read its run."""
+
+    list_display = ("public_id", "team", "author", "run", "media_type", "width", "height", "bytes", "created_at")
+    list_filter = ("media_type",)
+    list_select_related = ("team", "author", "run")
+    search_fields = ("public_id", "team__name", "author__email", "run__public_id")
+    date_hierarchy = "created_at"
 
 
 @admin.register(WorkerLease)
