@@ -32,6 +32,9 @@ from fusion.catalogue import available
 from fusion.catalogue.stored import note_change
 from fusion.engine import retry
 from fusion.live.record import RunRecord
+from fusion.management.setup.applying import apply_setup
+from fusion.management.setup.exporting import export_setup
+from fusion.management.setup.reading import SetupRefused, read_setup
 from fusion.models import AuditEvent, Connection, ModelEntry, Run, Team, User
 from fusion.models.sealing import last4, seal
 from fusion.providers import network
@@ -53,7 +56,8 @@ db = sync_to_async
 MEMBERS = 6  # of a pool, beside the two that answer and so bring in the judge
 PAGES_MAX = 80
 KEPT_BY_DJANGO = {"session cookie"}  # its own table of sessions is keyed by it
-PEOPLES = {"password", "session cookie"}  # the process does not hold them; they only pass through forms and headers
+# The process does not hold them; they only pass through forms, headers and files.
+PEOPLES = {"password", "session cookie", "typed key", "key in a file", "password in a file"}
 
 
 # --- the canaries, and what listens ------------------------------------------------------------------
@@ -196,7 +200,7 @@ def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     resolve = network._resolve
 
     async def failing(host: str, port: int) -> list[tuple[str, socket.AddressFamily]]:
-        if host == "nowhere.example.com":
+        if host.endswith(".example.com"):
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         return await resolve(host, port)
 
@@ -237,6 +241,10 @@ async def _pages(browser: Client, runs: list[Run], monkeypatch: pytest.MonkeyPat
             yield where, (await db(browser.get)(where)).content
     for where, body in (await db(failing_requests)(browser, canaries)).items():
         yield where, body
+    for where, body in (await db(connection_requests)(browser, canaries)).items():
+        yield where, body
+    for where, text in (await db(set_up)(canaries)).items():
+        yield where, text.encode()
     yield "audit", "\n".join(await db(told_in_audit)()).encode()
     yield "broken", await db(broken_page)(browser, monkeypatch, canaries)
 
@@ -281,7 +289,62 @@ def failing_requests(browser: Client, canaries: Canaries) -> dict[str, bytes]:
     return {where: reply.content for where, reply in asked.items()}
 
 
+def connection_requests(browser: Client, canaries: Canaries) -> dict[str, bytes]:
+    """Keys that are typed: refused, taken, tried at upstreams that repeat them, and moved to another host."""
+    key, team = canaries.add("typed key"), Team.objects.get(slug="alice-team")
+    new, typed = f"/team/{team.public_id}/connections/new", {"preset": "openai-compatible", "key": key}
+    lists = list(
+        Connection.objects.filter(slug__in=("list-401", "list-headers", "list-head", "near", "nowhere", "no-tls"))
+    )
+    sent = {
+        "a refused address": browser.post(new, {**typed, "base_url": "http://[::1/v1"}),
+        "a refused name": browser.post(new, {**typed, "base_url": "https://models.example.com/v1", "slug": "NO!"}),
+        "a refused key": browser.post(new, {**typed, "key": f"{key} \u2026", "base_url": "https://a.example.com/v1"}),
+        "a new connection": browser.post(
+            new, {**typed, "base_url": "https://nowhere.example.com/v1", "slug": "typed"}, follow=True
+        ),
+    }
+    row = Connection.objects.get(slug="typed")
+    one = f"/team/{team.public_id}/connections/{row.public_id}"
+    sent |= {
+        "its form": browser.get(one),
+        "its test": browser.post(f"{one}/test"),
+        "its move": browser.post(one, {"preset": row.preset, "base_url": "https://b.example.com/v1", "label": "x"}),
+    }
+    sent |= {f"test of {row.slug}": browser.post(f"/site/connections/{row.public_id}/test") for row in lists}
+    assert all(reply.status_code < 500 for reply in sent.values()) and len(lists) > 3
+    return {where: reply.content for where, reply in sent.items()}
+
+
+def set_up(canaries: Canaries) -> dict[str, str]:
+    """A set-up file with secrets in it: refused, tried, applied, and written out again."""
+    key, password = canaries.add("key in a file"), canaries.add("password in a file")
+    good = (
+        f'[[users]]\nemail = "filed@example.com"\npassword = "{password}"\n'
+        f'[[connections]]\nslug = "filed"\npreset = "openai"\napi_key = "{key}"\n'
+    )
+    bad = {
+        "an unknown key": good + "key = 1\n",
+        "a wrong value": good + f'local = "{key}"\n',
+        "no TOML": good + f'name = "{key}" "{password}"\n',
+        "a table twice": good + f'api_key = "{key}"\n',
+        "what cannot be": good + '[[pools]]\nteam = "nobodys"\nslug = "x"\nmembers = ["filed:m"]\n',
+        "a bad address": good + 'base_url = "ftp://x"\n',
+    }
+    told = {f"set-up: {what}": _refusal(text) for what, text in bad.items()}
+    told["set-up"] = "\n".join([*apply_setup(read_setup(good), dry_run=True), *apply_setup(read_setup(good))])
+    assert Connection.objects.filter(slug="filed").exists()
+    return told | {"set-up, written out": export_setup()}
+
+
+def _refusal(text: str) -> str:
+    with pytest.raises(SetupRefused) as refused:
+        apply_setup(read_setup(text))
+    return refused.value.message
+
+
 def told_in_audit() -> list[str]:
+    assert AuditEvent.objects.filter(action__startswith="connection.").exists()
     return [
         f"{event.action} {event.target} {event.target_name} {event.before} {event.after}"
         for event in AuditEvent.objects.all()
