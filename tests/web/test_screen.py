@@ -337,7 +337,7 @@ def test_when_everyone_failed_the_causes_are_grouped() -> None:
         show.add(ev.AnswerEnded(answered(letter, "", state=AnswerState.FAILED, failure=failure)))
     show.add(ev.RunEnded(RunState.FAILED, Failure("no_answers", "None of the 3 members gave an answer.")))
     text = show.page().visible()
-    assert "The key was refused: A (Model A) and B (Model B) Acme rejects the key. Only whoever runs" in text
+    assert "The key was refused: A (Model A) and B (Model B) Acme rejects the key. Only whoever manages" in text
     assert "Rate limited: C (Model C) 429. Wait a little" in text
 
 

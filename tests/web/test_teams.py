@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,11 +12,13 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
+import fusion
 from fusion.models import AuditEvent, Invitation, Membership, Pool, Run, Team, User
 from fusion.models.team import Role
 from fusion.teams.invitations import invite_person
 from fusion.teams.members import remove_member
 from fusion.teams.rights import role_in
+from fusion.web.shown.audit import ACTIONS
 from tests.factories import client_of, make_pool, make_run, make_team, make_user
 
 PASSWORD = "a-good-pass-phrase-1"
@@ -320,6 +323,14 @@ def test_the_audit_log_names_who_what_whom_when_and_from_where(alice: User, bob:
     page = text_of(client, f"/team/{team.public_id}/audit")
     assert re.search(r"<bdi>Alice</bdi></strong> changed the role of <bdi[^>]*>Bob</bdi>", page)
     assert "<del>member</del>" in page and "<ins>viewer</ins>" in page and "192.0.2.9" in page
+
+
+def test_everything_that_is_recorded_has_words_of_its_own() -> None:
+    kinds = "account|connection|invitation|member|model|pool|secret|team"
+    sources = (path.read_text() for path in Path(fusion.__file__).parent.rglob("*.py"))
+    recorded = {action for source in sources for action in re.findall(rf'"((?:{kinds})\.[a-z-]+)"', source)}
+    assert recorded >= {"pool.create", "model.price", "team.rename"}
+    assert recorded - ACTIONS.keys() == set()
 
 
 def test_the_audit_log_is_filtered_by_person_and_deed_and_paged(alice: User, bob: User, team: Team) -> None:

@@ -26,6 +26,18 @@ ACTIONS = {
     "connection.switch-off": "switched off the connection",
     "connection.mark-local": "decided about private addresses of the connection",
     "connection.delete": "deleted the connection",
+    "secret.forgotten": "forgot what could not be decrypted of",
+    "model.add": "added the model",
+    "model.edit": "changed the model",
+    "model.price": "changed the price of",
+    "model.follow": "took the provider's word again about",
+    "model.remove": "removed the model",
+    "pool.create": "made the pool",
+    "pool.change": "changed the pool",
+    "pool.delete": "deleted the pool",
+    "team.provision": "set up the team",
+    "member.provision": "set up the membership of",
+    "account.delete": "deleted the account",
 }
 CHARS_MAX = 300
 
