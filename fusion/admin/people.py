@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -12,26 +13,38 @@ from django.http import HttpRequest
 
 from fusion.admin.history import AnyModelAdmin, AnyTabularInline, HistoryAdmin
 from fusion.models import Invitation, Membership, Team, User
+from fusion.models.team import Role
+from fusion.teams.audit import record_action
 from fusion.teams.doorbell import tell_rights_changed
+from fusion.teams.lifecycle import team_ref
+from fusion.teams.members import member_ref
 from fusion.teams.services import ensure_personal_team
 
 if TYPE_CHECKING:
     AnyUserCreationForm = AdminUserCreationForm[User]
     AnyUserAdmin = UserAdmin[User]
+    AnyMembershipForm = forms.ModelForm[Membership]
+    AnyInlineFormSet = forms.BaseInlineFormSet[Membership, Any, Any]
 else:
     AnyUserCreationForm = AdminUserCreationForm
     AnyUserAdmin = UserAdmin
+    AnyMembershipForm = forms.ModelForm
+    AnyInlineFormSet = forms.BaseInlineFormSet
 
 
 class TellsMembers(AnyModelAdmin):
-    """Sockets of people whose membership was changed, in a form of its own or inside another's, are told at once."""
+    """Sockets of people whose membership was changed, in a form of its own or inside another's, are told at once, and
+    the team's audit log tells of it."""
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         _tell(obj)
+        _record(request, form)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         super().save_formset(request, form, formset, change)
+        for one in formset.forms:
+            _record(request, one)
         changed = [row for row, _ in formset.changed_objects]
         for row in (*formset.new_objects, *changed, *formset.deleted_objects):
             _tell(row)
@@ -53,12 +66,95 @@ def _tell(row: Any) -> None:
         tell_rights_changed(row.pk)
 
 
+def _record(request: HttpRequest, form: Any) -> None:
+    """Write down what a form changed of a membership or of a team's name."""
+    row, changed = form.instance, set(form.changed_data)
+    if isinstance(row, Team) and "name" in changed and form.initial:
+        names = {"before": {"name": form.initial["name"]}, "after": {"name": row.name}}
+        record_action(
+            "team.rename", actor=_actor(request), team=row, target=team_ref(row), target_name=row.name, **names
+        )
+    elif isinstance(row, Membership) and changed & {"team", "user", "role", "left_at"}:
+        was_here = "role" in form.initial and form.initial.get("left_at") is None
+        before: dict[str, object] = {"role": form.initial["role"]} if was_here else {}
+        after: dict[str, object] = {"role": row.role} if row.left_at is None else {}
+        if before != after:
+            verb = "remove" if not after else "role" if before else "add"
+            record_action(
+                f"member.{verb}",
+                actor=_actor(request),
+                team=row.team,
+                target=member_ref(row),
+                before=before,
+                after=after,
+            )
+
+
+def _actor(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)
+    return request.user
+
+
+# --- there is always an owner ------------------------------------------------------------------------
+
+
+def _is_owner(role: object, left_at: object) -> bool:
+    return role == Role.OWNER and left_at is None
+
+
+def _require_owners(changes: Iterable[forms.ModelForm[Membership]]) -> None:
+    """Raises ValidationError when these forms together would take the last owner of a team, or give somebody's
+    membership to another."""
+    valid = [form for form in changes if form.is_valid()]
+    if any(form.instance.pk and {"team", "user"} & set(form.changed_data) for form in valid):
+        raise forms.ValidationError("A membership stays that of its person in its team: add another one.", "moved")
+    ends = [form.instance for form in valid if form.instance.pk and _was_owner(form) and not _is_owner_now(form)]
+    made = {form.instance.team_id for form in valid if _is_owner_now(form) and form.instance.user.is_active}
+    gone = [row.pk for row in ends]
+    for row in ends:
+        owners = Membership.objects.filter(team_id=row.team_id, role=Role.OWNER, left_at=None, user__is_active=True)
+        if row.team_id not in made and not owners.exclude(pk__in=gone).exists():
+            raise forms.ValidationError("A team always has an owner. Make somebody else an owner first.", "last_owner")
+
+
+def _was_owner(form: forms.ModelForm[Membership]) -> bool:
+    return _is_owner(form.initial.get("role"), form.initial.get("left_at"))
+
+
+def _is_owner_now(form: forms.ModelForm[Membership]) -> bool:
+    return _is_owner(form.instance.role, form.instance.left_at)
+
+
+class MembershipForm(AnyMembershipForm):
+    def _post_clean(self) -> None:
+        """Only here the row says what was typed."""
+        super()._post_clean()  # type: ignore[misc]  # the stubs leave it out
+        if not self.errors:
+            try:
+                _require_owners([self])
+            except forms.ValidationError as exc:
+                self.add_error(None, exc)
+
+
+class MembershipFormSet(AnyInlineFormSet):
+    def clean(self) -> None:
+        super().clean()
+        _require_owners(self.forms)
+
+
 class MembershipInline(AnyTabularInline):
+    """Rows are not deleted: who left stays known, so that history stays attributable."""
+
     model = Membership
+    formset = MembershipFormSet
+    can_delete = False
     extra = 0
     fields = ("team", "user", "role", "joined_at", "left_at")
     readonly_fields = ("joined_at",)
     autocomplete_fields = ("team", "user")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 class PersonCreationForm(AnyUserCreationForm):
@@ -119,12 +215,21 @@ class TeamAdmin(TellsMembers):
 
 @admin.register(Membership)
 class MembershipAdmin(TellsMembers):
+    """Somebody is taken out by the time at which they left; the row stays."""
+
+    form = MembershipForm
     list_display = ("user", "team", "role", "joined_at", "left_at")
     list_filter = ("role", ("left_at", admin.EmptyFieldListFilter))
     list_select_related = ("user", "team")
     search_fields = ("user__email", "user__name", "team__name", "team__slug")
-    readonly_fields = ("joined_at",)
     autocomplete_fields = ("team", "user")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Membership | None = None) -> tuple[str, ...]:
+        """A membership stays that of its person in its team."""
+        return ("joined_at",) if obj is None else ("team", "user", "joined_at")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Membership | None = None) -> bool:
+        return False
 
 
 @admin.register(Invitation)

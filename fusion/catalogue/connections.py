@@ -159,10 +159,14 @@ def delete_connection(*, actor: User | None, connection: Connection) -> None:
 
 
 def pools_taken_over(*, team: Team, slug: str) -> Use:
-    """The pools of a team that another connection serves now and that one of the team with this short name would
-    serve from then on."""
+    """The pools of a team that another connection serves now, or served until it was deleted, and that one of the team
+    with this short name would serve from then on."""
     meant = sources_of(team).get(slug)
-    return Use() if meant is None or meant.team_pk is not None else use_in_team(slug, team)
+    if meant is not None:
+        return Use() if meant.team_pk is not None else use_in_team(slug, team)
+    named = use_in_team(slug, team)
+    orphaned = (pool for pool in named.pools if pool.current is not None and pool.current.payers.get(slug) == "site")
+    return Use(tuple(orphaned), named.runs)
 
 
 def is_site_administrator(person: User | None) -> bool:

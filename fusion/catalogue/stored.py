@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -43,11 +42,8 @@ def revision() -> int:
 
 
 def note_change() -> None:
-    """Tell every process that what it remembers may not be true any more; call it in the transaction of the change.
-
-    A random number and no counter: one that was rolled back must not be met again.
-    """
-    CatalogueRevision.objects.update_or_create(pk=1, defaults={"number": secrets.randbits(62)})
+    """Tell every process that what it remembers may not be true any more; call it in the transaction of the change."""
+    CatalogueRevision.move_on()
 
 
 def rows_of(source: Source) -> Q:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import uuid
 
 from django.db import models
@@ -101,3 +102,11 @@ class CatalogueRevision(models.Model):
 
     def __str__(self) -> str:
         return f"revision {self.number}"
+
+    @classmethod
+    def move_on(cls) -> None:
+        """Tell every process that what it remembers may not be true any more; in the transaction of the change.
+
+        A random number and no counter: one that was rolled back must not be met again.
+        """
+        cls.objects.update_or_create(pk=1, defaults={"number": secrets.randbits(62)})

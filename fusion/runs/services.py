@@ -24,6 +24,7 @@ from fusion.runs.ending import end_queued, pending_of
 from fusion.runs.images import check_number, give_images
 from fusion.runs.plan import KEPT_WHEN_RESUMED, check_somebody_sees, check_usable, endpoint_facts, run_seed, todo_of
 from fusion.runs.selectors import run_with_rows
+from fusion.teams.audit import record_action
 from fusion.teams.rights import Action, require, require_run_deleter, require_runner
 
 RESUMABLE = frozenset(
@@ -325,14 +326,22 @@ def missing_letters(run: Run) -> str:
 def delete_run(*, run: Run, person: User) -> None:
     """Take a run out of every list, and stop it if it is in flight. It can be restored."""
     require_run_deleter(person, run)
-    Run.objects.filter(pk=run.pk, deleted_at=None).update(deleted_at=timezone.now())
+    if Run.objects.filter(pk=run.pk, deleted_at=None).update(deleted_at=timezone.now()):
+        _record("run.delete", run, person)
     run.refresh_from_db(fields=["state"])  # only now: from here on nobody can start it again
     if run.is_in_flight:
         with contextlib.suppress(RunStateConflict):  # it has just ended by itself
             stop_run(run=run, person=person)
 
 
+@transaction.atomic
 def restore_run(*, run: Run, person: User) -> None:
     """Bring a deleted run back."""
     require_run_deleter(person, run)
-    Run.objects.filter(pk=run.pk).update(deleted_at=None)
+    if Run.objects.filter(pk=run.pk).exclude(deleted_at=None).update(deleted_at=None):
+        _record("run.restore", run, person)
+
+
+def _record(action: str, run: Run, person: User) -> None:
+    """Without the question: the log stays for ever, and a run may be private."""
+    record_action(action, actor=person, team=run.team, target=f"run:{run.public_id}")

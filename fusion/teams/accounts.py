@@ -26,6 +26,7 @@ from fusion.models import (
     PromptImage,
     Run,
     RunEvent,
+    RunExecution,
     Team,
     User,
     VerdictRecord,
@@ -138,14 +139,15 @@ def _erase_private(person: User) -> None:
     now = timezone.now()
     runs = _private_runs(person)
     RunEvent.objects.filter(run__in=runs).delete()
-    Answer.objects.filter(run__in=runs).update(text="")
+    Answer.objects.filter(run__in=runs).update(text="", failure_message="")
     FinalAnswer.objects.filter(run__in=runs).update(text="", spans=[], verdict=None)
     VerdictRecord.objects.filter(run__in=runs).delete()
     Call.objects.filter(run__in=runs).update(failure_message="")
+    RunExecution.objects.filter(run__in=runs).update(failure_message="")
     # The files of images without a row are swept away.
     PromptImage.objects.filter(Q(run__in=runs) | Q(run=None, author=person)).delete()
     runs.filter(deleted_at=None).update(deleted_at=now)
-    runs.update(prompt="")
+    runs.update(prompt="", failure_message="")
     _private_pools(person).update(deleted_at=now)
 
 

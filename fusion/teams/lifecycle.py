@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from fusion.errors import InvalidInput, TeamConflict
-from fusion.models import Membership, Team, User
+from fusion.models import CatalogueRevision, Membership, Team, User
 from fusion.models.team import Role
 from fusion.teams.audit import record_action
 from fusion.teams.doorbell import tell_rights_changed
@@ -127,6 +127,7 @@ def close_team(*, person: User, team: Team) -> None:
     team.invitations.filter(accepted_at=None, revoked_at=None).update(revoked_at=now)
     team.connections.filter(deleted_at=None).update(deleted_at=now, is_enabled=False, changed_at=now)
     team.connections.update(secret_sealed="", last4="")
+    CatalogueRevision.move_on()  # so that no process keeps a provider with one of these keys
     for pk in people:
         tell_rights_changed(pk)
     record_action(

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from django.db import models, transaction
 
 from fusion.errors import SecretUnreadable
+from fusion.models import CatalogueRevision
 from fusion.models.sealing import SealedField, is_current, key_ids, rotate, sealed_columns
 from fusion.teams.audit import record_action
 
@@ -114,6 +115,7 @@ def _seal_anew(row: models.Model, column: SealedField, state: State) -> None:
 def _forget(row: models.Model, column: SealedField, state: State) -> None:
     emptied = {column.attname: "", **({column.hint: ""} if column.hint else {})}
     if state == "unreadable" and _as_it_was(row, column).update(**emptied):
+        CatalogueRevision.move_on()  # a connection without its key cannot be asked any more
         noun = str(row._meta.model_name)
         record_action(
             "secret.forgotten",

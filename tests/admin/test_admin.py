@@ -10,7 +10,7 @@ from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
 
-from fusion.models import Answer, Call, FinalAnswer, Membership, Run, RunEvent, Team, User, VerdictRecord
+from fusion.models import Answer, AuditEvent, Call, FinalAnswer, Membership, Run, RunEvent, Team, User, VerdictRecord
 from tests.factories import make_run
 
 MODELS = [model for model in apps.get_app_config("fusion").get_models() if model._meta.app_label == "fusion"]
@@ -59,10 +59,69 @@ def test_somebody_who_leaves_a_team_is_told_at_once(root: Client, bob: User, tol
     assert told == [bob.pk]
 
 
-def test_somebody_who_is_taken_out_of_a_team_is_told_at_once(root: Client, bob: User, told: list[int]) -> None:
-    reply = root.post(reverse("admin:fusion_membership_delete", args=[bob.memberships.get().pk]), {"post": "yes"})
-    assert reply.status_code == 302
-    assert told == [bob.pk]
+def test_a_membership_is_not_deleted_so_that_history_stays_attributable(root: Client, bob: User, team: Team) -> None:
+    address = reverse("admin:fusion_membership_delete", args=[bob.memberships.get().pk])
+    assert root.post(address, {"post": "yes"}).status_code == 403
+    assert root.post(reverse("admin:fusion_team_delete", args=[team.pk]), {"post": "yes"}).status_code == 403
+    assert bob.memberships.count() == 1
+
+
+def change_member(root: Client, member: Membership, **typed: str) -> int:
+    address = reverse("admin:fusion_membership_change", args=[member.pk])
+    return root.post(address, {"role": member.role, "left_at_0": "", "left_at_1": "", **typed}).status_code
+
+
+def inline_of(team: Team, **typed: str) -> dict[str, str]:
+    """The form of a team with its members, as an administrator sends it; `typed`: roles by the person's name."""
+    rows = list(team.memberships.select_related("user").order_by("pk"))
+    form = {"name": team.name, "slug": team.slug, "deleted_at_0": "", "deleted_at_1": ""}
+    form |= {"memberships-TOTAL_FORMS": str(len(rows)), "memberships-INITIAL_FORMS": str(len(rows))}
+    for at, row in enumerate(rows):
+        role = typed.get(row.user.name.lower(), row.role)
+        values = {"id": row.pk, "team": team.pk, "user": row.user_id, "role": role, "left_at_0": "", "left_at_1": ""}
+        form |= {f"memberships-{at}-{name}": str(value) for name, value in values.items()}
+    return form
+
+
+def test_what_an_administrator_does_with_members_is_in_the_teams_audit_log(
+    root: Client, alice: User, bob: User, team: Team
+) -> None:
+    member = bob.memberships.get()
+    assert change_member(root, member, role="viewer") == 302
+    address = reverse("admin:fusion_team_change", args=[team.pk])
+    assert root.post(address, inline_of(team, bob="admin") | {"name": "Renamed"}).status_code == 302
+    assert change_member(root, member, role="admin", left_at_0="2026-01-01", left_at_1="00:00") == 302
+
+    told = AuditEvent.objects.filter(team=team, actor=alice).order_by("pk")
+    assert [(one.action, one.before, one.after) for one in told] == [
+        ("member.role", {"role": "member"}, {"role": "viewer"}),
+        ("team.rename", {"name": team.name}, {"name": "Renamed"}),
+        ("member.role", {"role": "viewer"}, {"role": "admin"}),
+        ("member.remove", {"role": "admin"}, {}),
+    ]
+    assert {one.target for one in told if one.action != "team.rename"} == {f"member:{member.public_id}"}
+
+
+def test_an_administrator_cannot_take_the_last_owner_of_a_team(
+    root: Client, alice: User, bob: User, team: Team
+) -> None:
+    own, address = alice.memberships.get(), reverse("admin:fusion_team_change", args=[team.pk])
+    assert change_member(root, own, role="admin") == 200
+    assert change_member(root, own, left_at_0="2026-01-01", left_at_1="00:00") == 200
+    assert root.post(address, inline_of(team, alice="member")).status_code == 200
+    assert Membership.objects.get(pk=own.pk).role == "owner"
+    assert root.post(address, inline_of(team, alice="member", bob="owner")).status_code == 302  # handed over at once
+    assert root.post(address, inline_of(team, bob="member")).status_code == 200
+
+
+def test_a_membership_is_not_given_to_somebody_else(root: Client, bob: User, charlie: User, team: Team) -> None:
+    address = reverse("admin:fusion_team_change", args=[team.pk])
+    form = {
+        name: str(charlie.pk) if name.endswith("-user") and value == str(bob.pk) else value
+        for name, value in inline_of(team).items()
+    }
+    assert root.post(address, form).status_code == 200
+    assert bob.memberships.count() == 1
 
 
 def test_every_table_is_registered() -> None:

@@ -7,7 +7,9 @@ import logging
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
+from fusion.catalogue import available
 from fusion.catalogue.available import models_of
 from fusion.catalogue.connections import (
     ConnectionGone,
@@ -31,6 +33,7 @@ from fusion.providers.catalogue import ModelInfo
 from fusion.runs.plan import check_usable
 from fusion.runs.pools import MemberSpec, save_pool, spec_of
 from fusion.runs.pools.checking import why_not
+from fusion.teams.lifecycle import delete_team
 from tests.factories import make_pool, make_team, make_user, team_of
 
 pytestmark = pytest.mark.django_db
@@ -388,6 +391,34 @@ def test_a_team_takes_over_who_pays_for_its_pools_only_when_somebody_agrees(alic
     assert models_of(team).payer_of("lab") == "team"
     told = AuditEvent.objects.get(action="connection.create", team=team)
     assert told.after["pays_for"] == ["Review", "1 private"]
+
+
+def test_pools_of_a_deleted_connection_of_the_site_are_taken_over_only_when_somebody_agrees(
+    alice: User, team: Team, site_lab: Connection
+) -> None:
+    pool_naming(alice, "lab", name="Review")
+    delete_connection(actor=None, connection=site_lab)
+
+    with pytest.raises(PayerChanges, match="“Review”"):
+        create_connection(actor=alice, team=team, spec=LAB, key=KEY)
+
+    own = create_connection(actor=alice, team=team, spec=LAB, key=KEY, agrees_to_pay=True)
+    pool_naming(alice, "lab", name="Our own")
+    delete_connection(actor=alice, connection=own)
+    Pool.objects.filter(name="Review").update(deleted_at=timezone.now())
+    create_connection(actor=alice, team=team, spec=LAB, key=KEY)  # "Our own" was the team's all the time
+
+
+def test_no_key_of_a_deleted_team_stays_in_memory(alice: User, team: Team, charlie: User) -> None:
+    create_connection(actor=alice, team=team, spec=LAB, key=KEY)
+    models = models_of(team)
+    known = models.entry("lab:m-1")
+    assert known is not None and models.endpoint(known).provider in available._providers.values()
+
+    delete_team(person=alice, team=team, typed_name=team.name)
+    models_of(team_of(charlie))
+
+    assert not available._providers
 
 
 @pytest.mark.usefixtures("site_lab")

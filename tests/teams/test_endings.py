@@ -18,6 +18,7 @@ from fusion.models import (
     PromptImage,
     Run,
     RunEvent,
+    RunExecution,
     Team,
     User,
     VerdictRecord,
@@ -108,7 +109,9 @@ def test_private_texts_are_erased_and_their_costs_stay(alice: User, bob: User, t
     run = make_run(bob, pool=make_pool(bob, visibility="private"), prompt=SECRET, is_private=True)
     verdict = VerdictRecord.objects.create(run=run, judge="sim:judge", data={"notes": SECRET})
     FinalAnswer.objects.create(run=run, verdict=verdict, kind="verbatim", text=SECRET, spans=[{"text": SECRET}])
-    Answer.objects.filter(run=run).update(text=SECRET)
+    Answer.objects.filter(run=run).update(text=SECRET, failure_message=f"refused: {SECRET}")
+    Run.objects.filter(pk=run.pk).update(failure_message=f"refused: {SECRET}")
+    run.executions.update(failure_message=f"refused: {SECRET}")
     RunEvent.objects.create(run=run, seq=1, at_ms=0, kind="Noted", data={"text": SECRET})
     Call.objects.create(run=run, call_id="1", role="panel", ref="sim:a", status="ok", cost_nanos=5)
     shared = make_run(bob, prompt="Shared")
@@ -116,7 +119,7 @@ def test_private_texts_are_erased_and_their_costs_stay(alice: User, bob: User, t
     for name, of in (("private", run), ("unused", None), ("shared", shared)):
         PromptImage.objects.create(run=of, name=name, **facts)
     delete_account(person=bob)
-    assert "Zebulon" not in tell_all(Run, Answer, FinalAnswer, VerdictRecord, RunEvent, Call)
+    assert "Zebulon" not in tell_all(Run, RunExecution, Answer, FinalAnswer, VerdictRecord, RunEvent, Call)
     assert Call.objects.get().cost_nanos == 5
     assert [image.name for image in PromptImage.objects.all()] == ["shared"]
     assert Run.objects.get(pk=shared.pk).prompt == "Shared"

@@ -12,13 +12,14 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from fusion.catalogue.connections import create_connection, switch_connection, update_connection
+from fusion.catalogue.connections import create_connection, delete_connection, switch_connection, update_connection
 from fusion.catalogue.specs import ConnectionSpec
 from fusion.models import AuditEvent, Connection, Team, User
 from fusion.models.team import Role
 from fusion.providers import registry
 from fusion.providers.catalogue import ModelInfo
 from fusion.runs.pools import MemberSpec
+from fusion.web.views import connections as views
 from tests.factories import client_of, make_pool, make_run, make_team, make_user
 
 pytestmark = pytest.mark.django_db
@@ -374,3 +375,21 @@ def test_tests_are_limited_for_each_person(alice: User, team: Team, lab: Connect
     assert "It works" in pages[9] and "many tests in a short time" in pages[10]
     other = make_user("eve", team=team, role=Role.ADMIN)
     assert "It works" in client_of(other).post(address).content.decode()
+
+
+@pytest.mark.parametrize("deed", ["switch", "delete"])
+def test_a_connection_that_somebody_else_has_just_deleted_is_said_to_be_gone(
+    alice: User, team: Team, lab: Connection, deed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between finding the row and changing it another admin was faster."""
+    service = {"switch": "switch_connection", "delete": "delete_connection"}[deed]
+    real = getattr(views, service)
+
+    def late(**given: Any) -> None:
+        delete_connection(actor=None, connection=lab)
+        real(**given)
+
+    monkeypatch.setattr(views, service, late)
+    reply = client_of(alice).post(url(f"team-connection-{deed}", team, lab))
+    assert reply.status_code == 404
+    assert "Somebody has deleted this connection meanwhile." in reply.content.decode()

@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from fusion.models import Answer, Call, FinalAnswer, Membership, Pool, Run, Team, User
+from fusion.models import Answer, AuditEvent, Call, FinalAnswer, Membership, Pool, Run, Team, User
 from fusion.models.team import Role
 from fusion.runs.pools import MemberSpec
 from fusion.web.views.history import PAGE_SIZE
@@ -263,6 +263,35 @@ def test_deleting_and_undoing_from_a_search_ends_where_it_began(alice: User) -> 
     back = client.post(reverse("run-restore", args=[run.public_id]), {"next": here}, follow=True)
     assert back.redirect_chain == [(here, 302)]
     assert ">apples<" in _text(back)
+
+
+@pytest.mark.parametrize(
+    "target", ["no-such-view", "a\0b", "pools", "//elsewhere.example", "https://elsewhere.example/"]
+)
+def test_the_way_back_is_an_address_of_ours(alice: User, target: str) -> None:
+    """`redirect` takes what is no address for the name of a view, and breaks where there is none of that name."""
+    run, client = make_run(alice), client_of(alice)
+    deleted = client.post(reverse("run-delete", args=[run.public_id]), {"next": target})
+    restored = client.post(reverse("run-restore", args=[run.public_id]), {"next": target})
+    themed = client.post(reverse("theme-set"), {"theme": "dark", "next": target})
+    assert [reply.headers["Location"] for reply in (deleted, restored, themed)] == [
+        HISTORY,
+        reverse("run-detail", args=[run.public_id]),
+        "/",
+    ]
+
+
+def test_deleting_and_bringing_back_is_in_the_audit_log_without_the_question(alice: User, bob: User) -> None:
+    run = make_run(bob, pool=make_pool(alice), prompt="apples")
+    client = client_of(alice)
+    for name in ("run-delete", "run-restore", "run-restore"):
+        client.post(reverse(name, args=[run.public_id]))
+    told = AuditEvent.objects.filter(target=f"run:{run.public_id}").order_by("pk")
+    assert [(one.action, one.actor, one.team) for one in told] == [
+        ("run.delete", alice, run.team),
+        ("run.restore", alice, run.team),
+    ]
+    assert "apples" not in str(list(told.values()))
 
 
 def test_the_way_back_is_gone_after_ten_seconds(alice: User) -> None:

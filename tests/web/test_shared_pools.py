@@ -12,9 +12,9 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from fusion.models import Call, Membership, Pool, Run, Team, User
+from fusion.models import AuditEvent, Call, Membership, Pool, Run, Team, User
 from fusion.models.team import Role
-from fusion.runs.pools import MemberSpec, create_pool, save_pool, spec_of
+from fusion.runs.pools import MemberSpec, create_pool, delete_pool, save_pool, spec_of
 from tests.factories import client_of, make_pool, make_run, make_user, simulated_spec, team_of
 from tests.shelves import change_connection, info, make_connection, vanish
 
@@ -362,3 +362,16 @@ def test_a_member_that_may_take_longer_than_the_panel_is_warned_of(alice: User) 
     sent = _form(**{"members-0-timeout_s": "900", "panel_timeout_s": "60"})
     text = _text(client_of(alice).post("/pools/preview", sent))
     assert "A member may take 900 s, but the panel closes after 60 s" in text
+
+
+def test_the_audit_log_does_not_name_a_private_pool(alice: User, bob: User, team: Team) -> None:
+    """The team's admins read it, and a private pool does not exist for them."""
+    pool = make_pool(bob, name="Zebulon plans", visibility="private")
+    spec = spec_of(pool.versions.get())
+    save_pool(pool=pool, author=bob, spec=replace(spec, name="Zebulon plans more", debate_rounds=2))
+    delete_pool(pool=Pool.objects.get(pk=pool.pk), person=bob)
+
+    page = client_of(alice).get(f"/team/{team.public_id}/audit").content.decode()
+
+    assert "Zebulon" not in page and "Zebulon" not in str(list(AuditEvent.objects.values()))
+    assert page.count("a private pool") == AuditEvent.objects.filter(action__startswith="pool.").count() == 3

@@ -34,7 +34,7 @@ def create_pool(*, author: User, team: Team, spec: PoolSpec, origin: str = "") -
     )
     _write_version(pool, author=author, spec=spec, number=1, payers=payers_of(spec, models))
     if not origin:
-        _record("pool.create", pool, author, after=_told(pool))
+        _record("pool.create", pool, author, after=_without_private_name(_told(pool)))
     return pool
 
 
@@ -50,8 +50,8 @@ def save_pool(*, pool: Pool, author: User, spec: PoolSpec) -> PoolVersion:
     pool.name, pool.visibility, pool.editors = spec.name.strip(), spec.visibility, spec.editors
     pool.save(update_fields=["name", "visibility", "editors"])
     version = _next_version(pool, current, author=author, spec=replace(spec, name=pool.name), models=models)
-    if before != _told(pool):
-        _record("pool.change", pool, author, before=before, after=_told(pool))
+    if before != (after := _told(pool)):
+        _record("pool.change", pool, author, before=_without_private_name(before), after=_without_private_name(after))
     return version
 
 
@@ -113,7 +113,7 @@ def delete_pool(*, pool: Pool, person: User) -> None:
     """Take a pool out of every list; its versions stay, because runs point at them. Raises NotAllowed."""
     require_pool_manager(person, pool)
     if Pool.objects.filter(pk=pool.pk, deleted_at=None).update(deleted_at=timezone.now()):
-        _record("pool.delete", pool, person, before=_told(pool))
+        _record("pool.delete", pool, person, before=_without_private_name(_told(pool)))
 
 
 def _told(pool: Pool) -> dict[str, object]:
@@ -122,9 +122,16 @@ def _told(pool: Pool) -> dict[str, object]:
     return {"name": pool.name, "visibility": pool.visibility, "editors": pool.editors, "version": number}
 
 
+def _without_private_name(told: dict[str, object]) -> dict[str, object]:
+    """The team's admins read the log, and a private pool does not exist for them."""
+    is_private = told["visibility"] == Pool.Visibility.PRIVATE
+    return {name: value for name, value in told.items() if name != "name" or not is_private}
+
+
 def _record(action: str, pool: Pool, person: User, **changes: dict[str, object]) -> None:
+    name = "a private pool" if pool.visibility == Pool.Visibility.PRIVATE else pool.name
     target = f"pool:{pool.public_id}"
-    record_action(action, actor=person, team=pool.team, target=target, target_name=pool.name, **changes)
+    record_action(action, actor=person, team=pool.team, target=target, target_name=name, **changes)
 
 
 def _write_version(pool: Pool, *, author: User, spec: PoolSpec, number: int, payers: dict[str, str]) -> PoolVersion:

@@ -17,6 +17,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from fusion.catalogue.cards import ConnectionCard, card_of, cards_of_teams, site_cards, team_cards
 from fusion.catalogue.connections import (
     Changed,
+    ConnectionGone,
     create_connection,
     delete_connection,
     is_site_administrator,
@@ -36,6 +37,8 @@ from fusion.teams.rights import Action
 from fusion.web.forms.connections import ConnectionForm
 from fusion.web.limits import may_again
 from fusion.web.views.entry import allow, read_only, signed_in, write_only
+from fusion.web.views.refusals import refusal
+from fusion.web.views.runs import status_of
 from fusion.web.views.teams.gate import person_of, team_for
 
 TESTS, TESTS_PER_S = 10, 60
@@ -151,7 +154,10 @@ def connection_switch(request: HttpRequest, public_id: UUID, team_id: UUID | Non
     if request.method != "POST":
         return _confirm(request, place, row, "switch")
     on = request.POST.get("on") == "yes"
-    switch_connection(actor=person, connection=row, on=on)
+    try:
+        switch_connection(actor=person, connection=row, on=on)
+    except FusionError as failure:
+        return _refused(request, failure)
     messages.success(request, f"“{row.label}” is {'on' if on else 'off'}.")
     return redirect(place.url("s"))
 
@@ -164,7 +170,10 @@ def connection_delete(request: HttpRequest, public_id: UUID, team_id: UUID | Non
     row = get_object_or_404(place.rows(), public_id=public_id)
     if request.method != "POST":
         return _confirm(request, place, row, "delete")
-    delete_connection(actor=person, connection=row)
+    try:
+        delete_connection(actor=person, connection=row)
+    except FusionError as failure:
+        return _refused(request, failure)
     messages.success(request, f"“{row.label}” is deleted, and its key is wiped.")
     return redirect(place.url("s"))
 
@@ -176,10 +185,18 @@ def site_connection_local(request: HttpRequest, public_id: UUID) -> HttpResponse
     place, person = _place(request, None), person_of(request)
     row = get_object_or_404(Connection.objects.live().filter(team__deleted_at=None), public_id=public_id)
     local = request.POST.get("local") == "yes"
-    mark_local(actor=person, connection=row, local=local)
+    try:
+        mark_local(actor=person, connection=row, local=local)
+    except FusionError as failure:
+        return _refused(request, failure)
     words = "may ask its private address" if local else "may not ask private addresses any more"
     messages.success(request, f"“{row.label}” {words}.")
     return redirect(place.url("s"))
+
+
+def _refused(request: HttpRequest, failure: FusionError) -> HttpResponse:
+    """Somebody else was faster: the connection is gone, or the right to change it."""
+    return refusal(request, failure.message, status=404 if isinstance(failure, ConnectionGone) else status_of(failure))
 
 
 # --- their parts -------------------------------------------------------------------------------------

@@ -11,7 +11,6 @@ from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotModified, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 
 from fusion.errors import FusionError, InvalidInput, NotAllowed, RunStateConflict, TeamConflict, TooManyRuns
@@ -19,6 +18,7 @@ from fusion.models import Run, Team, User
 from fusion.runs import finals, services
 from fusion.teams.rights import Action, may
 from fusion.teams.selectors import former_members, team_elsewhere
+from fusion.web.back import way_back
 from fusion.web.forms.runs import RunForm, new_key
 from fusion.web.screen import Screen
 from fusion.web.uploads import sent_images
@@ -183,7 +183,7 @@ def run_delete(request: HttpRequest, public_id: UUID) -> HttpResponse:
         services.delete_run(run=run, person=person_of(request))
     except FusionError as failure:
         return refusal(request, failure.message, status=status_of(failure))
-    return redirect(_back(request, reverse("history")))
+    return redirect(way_back(request, reverse("history")))
 
 
 @signed_in
@@ -198,7 +198,7 @@ def run_restore(request: HttpRequest, public_id: UUID) -> HttpResponse:
     except FusionError as failure:
         return refusal(request, failure.message, status=404 if run.deleted_at else status_of(failure))
     messages.success(request, "The run is back.")
-    return redirect(_back(request, reverse("run-detail", args=[run.public_id])))
+    return redirect(way_back(request, reverse("run-detail", args=[run.public_id])))
 
 
 def person_of(request: HttpRequest) -> User:
@@ -210,11 +210,3 @@ def person_of(request: HttpRequest) -> User:
 def visible_run(user: User, public_id: UUID) -> Run:
     runs = Run.objects.visible_to(user).select_related("pool_version__pool", "author", "team")
     return get_object_or_404(runs, public_id=public_id)
-
-
-def _back(request: HttpRequest, otherwise: str) -> str:
-    target = request.POST.get("next", "")
-    safe = url_has_allowed_host_and_scheme(
-        target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-    )
-    return target if safe else otherwise
