@@ -7,18 +7,17 @@ secrets in the exception. What people are sent, what is logged, and every byte o
 from __future__ import annotations
 
 import base64
-import gc
 import html
 import logging
 import re
+import smtplib
 import socket
 import socketserver
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -386,6 +385,21 @@ class MailServer(socketserver.StreamRequestHandler):
                 self.wfile.write(b"221 bye\r\n")
 
 
+class Mailing(smtplib.SMTP):
+    """Django leaves a connection open that refused it, and a captured log keeps it alive: ours are closed by us."""
+
+    made: ClassVar[list[smtplib.SMTP]] = []
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.made.append(self)
+        super().__init__(*args, **kwargs)
+
+    @classmethod
+    def close_all(cls) -> None:
+        while cls.made:
+            cls.made.pop().close()
+
+
 @contextmanager
 def breaking_mail(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
     MailServer.heard = set()
@@ -396,17 +410,15 @@ def breaking_mail(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
         monkeypatch.setattr(site_settings, "EMAIL_PORT", server.server_address[1])
         monkeypatch.setattr(site_settings, "EMAIL_HOST_USER", "fusion")
         monkeypatch.setattr(site_settings, "EMAIL_USE_TLS", False)
+        monkeypatch.setattr(smtplib, "SMTP", Mailing)
         yield MailServer.heard
+        Mailing.close_all()
         server.shutdown()
 
 
 def ask_for_mail() -> bytes:
     browser = Client(raise_request_exception=False)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # Django leaves the connection open that refused it
-        body = bytes(browser.post("/accounts/password/reset/", {"email": "alice@example.com"}).content)
-        gc.collect()
-    return body
+    return bytes(browser.post("/accounts/password/reset/", {"email": "alice@example.com"}).content)
 
 
 # --- where to look -------------------------------------------------------------------------------------

@@ -79,7 +79,7 @@ def test_the_outlook_of_a_pool_says_it_too(alice: User, debating_pool: Pool) -> 
 
 def test_rounds_are_chosen_with_the_pool_and_kept_in_its_version(alice: User) -> None:
     client = client_of(alice)
-    form = client.get("/pools/new").content.decode()
+    form = client.get("/pools/new?template=empty").content.decode()
     assert "the members argue it out" in form and 'value="1" id="id_debate_rounds_0" checked' in form
     saved = client.post("/pools/new", _form(mode="debate", debate_rounds="3"))
     assert saved.status_code == 302
