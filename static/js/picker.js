@@ -197,14 +197,22 @@
       this.input.select();
     }
 
-    // Who leaves the field without having chosen means what stands in it: nothing, or a model typed out.
+    // Who leaves the field without having chosen means what stands in it: nothing, a model of the menu, one typed out.
     leave() {
       const typed = this.input.value.trim();
       this.close();
       if (this.input.value === this.shown) return;
       if (!typed) this.set("", "", []);
+      else if (this.listed(typed)) this.set(this.listed(typed).value, this.listed(typed).text, []);
       else if (typed.includes(":") && this.native.matches("input")) this.set(typed, typed, []);
       else this.input.value = this.shown;
+    }
+
+    // The option of the menu that is called so, by its reference or its name; a name that two have means neither.
+    listed(typed) {
+      const options = [...(this.native.options ?? [])].filter((one) => one.value);
+      const named = options.filter((one) => one.text === typed);
+      return options.find((one) => one.value === typed) ?? (named.length === 1 ? named[0] : undefined);
     }
 
     set(ref, name, facts) {

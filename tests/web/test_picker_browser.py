@@ -88,6 +88,18 @@ def test_escape_takes_back_what_was_typed_and_leaving_empty_clears(page: Page) -
     assert value(page) == ""
 
 
+def test_leaving_takes_a_model_that_was_typed_out_by_its_name_or_its_reference(page: Page) -> None:
+    page.fill(FIELD, "sim:terse")
+    page.keyboard.press("Tab")
+    named = page.input_value(FIELD)
+    assert (value(page), named != "sim:terse") == ("sim:terse", True)
+    page.fill(FIELD, "")
+    page.keyboard.press("Tab")
+    page.fill(FIELD, named)
+    page.keyboard.press("Tab")
+    assert (value(page), page.input_value(FIELD)) == ("sim:terse", named)
+
+
 def test_a_picker_that_is_added_later_works_too_and_keeps_what_was_chosen(page: Page) -> None:
     open_list(page, "bold")
     page.wait_for_selector("[data-ref='sim:bold']")
