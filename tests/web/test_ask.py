@@ -12,7 +12,7 @@ from django.test import Client
 from fusion.catalogue import health
 from fusion.models import Run, User
 from fusion.runs.examples import bundled_questions
-from tests.factories import MemberSpec, client_of, make_call, make_pool, make_run
+from tests.factories import MemberSpec, client_of, make_call, make_pool, make_run, team_of
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +45,15 @@ def test_a_first_visit_explains_itself_and_offers_the_bundled_questions(alice: U
     for question in bundled_questions():
         assert question.title.replace("'", "&#x27;") in text
     assert "simulated models answer" in text
+
+
+def test_who_has_only_simulated_models_is_led_to_a_connection_or_told_who_can_add_one(alice: User, bob: User) -> None:
+    for user in (alice, bob):
+        make_pool(user)
+    new = f"/team/{team_of(alice).public_id}/connections/new"
+    owner, member = (_text(client_of(user).get("/")) for user in (alice, bob))
+    assert f'<a href="{new}">add a connection</a>' in owner
+    assert "once an admin of the team adds a connection" in member and new not in member
 
 
 def test_without_a_pool_the_page_says_what_to_do(alice: User) -> None:

@@ -114,6 +114,7 @@ def ask_page(request: HttpRequest, form: RunForm, *, status: int = 200) -> HttpR
         "blind_members": form["blind_members"].value() or BlindMembers.TELL,
         "prompt_limit": settings.FUSION_PROMPT_MAX_CHARS,
         "only_simulated": _is_only_simulated(team),
+        "connect_to": team if team is not None and may(user, team, Action.CONNECTIONS) else None,
     }
     return render(request, "fusion/ask/page.html", context, status=status)
 
