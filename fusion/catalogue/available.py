@@ -241,7 +241,7 @@ def _current(number: int) -> _Memory:
 def _drop_old_providers() -> None:
     """A provider holds a key: none stays in memory once its connection has another one or is gone."""
     live = {(str(pk), changed_at) for pk, changed_at in StoredConnection.objects.live().values_list("pk", "changed_at")}
-    for key in [key for key in _providers if key not in live and not key[0].startswith("env:")]:
+    for key in [key for key in list(_providers) if key not in live and not key[0].startswith("env:")]:
         _providers.pop(key, None)
 
 

@@ -165,7 +165,7 @@ def pools_taken_over(*, team: Team, slug: str) -> Use:
     if meant is not None:
         return Use() if meant.team_pk is not None else use_in_team(slug, team)
     named = use_in_team(slug, team)
-    orphaned = (pool for pool in named.pools if pool.current is not None and pool.current.payers.get(slug) == "site")
+    orphaned = (pool for pool in named.pools if pool.current is not None and pool.current.payers.get(slug) != "team")
     return Use(tuple(orphaned), named.runs)
 
 

@@ -143,6 +143,7 @@ def _create_run(
         return existing  # before it counts as one too many
     Team.objects.select_for_update().get(pk=version.pool.team_id)
     require_runner(author, version.pool.team)  # again: the team may have been deleted, or left, a moment ago
+    check_usable(version)  # again: so may a connection
     check_in_flight(author)
     run = Run(
         team=version.pool.team,

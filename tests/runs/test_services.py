@@ -8,14 +8,18 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from fusion.catalogue.connections import delete_connection
 from fusion.engine.types import AnswerState
 from fusion.errors import InvalidInput, NotAllowed, PoolUnusable, RunStateConflict, TooManyRuns
 from fusion.live.runs import LIVE
 from fusion.models import Pool, PoolVersion, Run, RunCommand, User
 from fusion.models.team import Role
 from fusion.runs import services
+from fusion.runs.briefs import mode_of
+from fusion.runs.pools import MemberSpec
 from fusion.runs.selectors import load_record
 from tests import factories
+from tests.shelves import make_connection
 
 pytestmark = pytest.mark.django_db
 
@@ -199,6 +203,25 @@ def test_a_run_of_a_private_pool_is_private(person: User) -> None:
     run = start(person, pool)
     assert Run.objects.visible_to(person).filter(pk=run.pk).exists()
     assert not Run.objects.visible_to(bob).filter(pk=run.pk).exists()
+
+
+def test_a_connection_that_is_deleted_while_a_run_is_started_leaves_none_behind(
+    person: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the first look at the pool and the transaction that makes the run."""
+    own = make_connection(factories.team_of(person), "lab")
+    members = (MemberSpec("lab:a"), MemberSpec("lab:b"))
+    pool = factories.make_pool(person, members=members, judge="lab:judge", fallback_judges=())
+    chosen = mode_of
+
+    def delete_it_then_choose(mode: str) -> object:
+        delete_connection(actor=None, connection=own)
+        return chosen(mode)
+
+    monkeypatch.setattr(services, "mode_of", delete_it_then_choose)
+    with pytest.raises(PoolUnusable, match="no connection “lab”"):
+        start(person, pool)
+    assert not Run.objects.exists()
 
 
 def test_a_deleted_run_is_invisible_until_it_is_restored(person: User, pool: Pool) -> None:

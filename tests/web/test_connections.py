@@ -393,3 +393,40 @@ def test_a_connection_that_somebody_else_has_just_deleted_is_said_to_be_gone(
     reply = client_of(alice).post(url(f"team-connection-{deed}", team, lab))
     assert reply.status_code == 404
     assert "Somebody has deleted this connection meanwhile." in reply.content.decode()
+
+
+def test_fields_that_the_form_does_not_have_change_nothing(alice: User, team: Team, lab: Connection) -> None:
+    """Nor do those that it has for others: the word of an administrator, teams of the site's, the short name."""
+    other = make_team("other")
+    hostile = {
+        "team": other.pk,
+        "team_id": other.pk,
+        "teams": "other",
+        "for_all_teams": "no",
+        "local": "on",
+        "slug": "stolen",
+        "preset": "anthropic",
+        "secret_sealed": "x",
+        "last4": "0000",
+        "is_enabled": "",
+        "created_by": 1,
+        "deleted_at": "2020-01-01",
+        "changed_at": "2020-01-01",
+        "key": "",
+    }
+    before = Connection.objects.values().get(pk=lab.pk)
+    typed = {"label": "Renamed", "base_url": LAB.base_url}
+    assert client_of(alice).post(url("team-connection-edit", team, lab), {**hostile, **typed}).status_code == 302
+    after = Connection.objects.values().get(pk=lab.pk)
+    assert {name for name, value in after.items() if value != dict(before)[name]} == {
+        "label",
+        "changed_at",
+        "listed_at",
+    }
+    assert not lab.teams.exists()
+
+    new = {**hostile, **typed, "preset": "openai-compatible", "slug": "second"}
+    assert client_of(alice).post(url("team-connection-new", team), new).status_code == 302
+    second = Connection.objects.get(slug="second")
+    assert (second.team, second.local, second.for_all_teams, second.is_enabled) == (team, False, True, True)
+    assert (second.secret_sealed, second.last4, second.created_by, second.deleted_at) == ("", "", alice, None)

@@ -259,3 +259,32 @@ def test_names_from_outside_stay_text(alice: User, team: Team, lab: Source) -> N
     client = client_of(alice)
     for path in (at(team), f"{at(team, 'options')}?q=script", at(team, row_of(lab, evil).public_id)):
         assert "<script>alert" not in text_of(client.get(path))
+
+
+def test_fields_that_the_forms_of_a_model_do_not_have_change_nothing(alice: User, team: Team, lab: Source) -> None:
+    row, other = row_of(lab, "acme/small"), make_connection("site")
+    hostile = {
+        "model_id": "stolen",
+        "connection": other.pk,
+        "connection_id": other.pk,
+        "env_slug": "openai",
+        "edited": "[]",
+        "listed": "",
+        "vanished_at": "2020-01-01",
+        "source": "upstream",
+        "author": 1,
+        "effective_from": "2020-01-01",
+        "entry": 1,
+    }
+    before = ModelEntry.objects.values().get(pk=row.pk)
+    facts = {"do": "facts", "name": "Renamed", "family": row.family, "context_tokens": str(row.context_tokens)}
+    sides = {"input_modalities": row.input_modalities, "output_modalities": row.output_modalities}
+    client, address = client_of(alice), at(team, row.public_id, "edit")
+    assert client.post(address, {**hostile, **facts, **sides}).status_code == 302
+    after = ModelEntry.objects.values().get(pk=row.pk)
+    assert {name for name, value in after.items() if value != dict(before)[name]} == {"name", "edited"}
+
+    assert client.post(address, {**hostile, "do": "price", "status": "free"}).status_code == 302
+    newest = PriceVersion.objects.filter(entry=row).first()
+    assert newest is not None and (newest.source, newest.author) == ("manual", alice)
+    assert newest.effective_from.year > 2020

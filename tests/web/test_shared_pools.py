@@ -375,3 +375,43 @@ def test_the_audit_log_does_not_name_a_private_pool(alice: User, bob: User, team
 
     assert "Zebulon" not in page and "Zebulon" not in str(list(AuditEvent.objects.values()))
     assert page.count("a private pool") == AuditEvent.objects.filter(action__startswith="pool.").count() == 3
+
+
+def test_a_model_whose_id_has_spaces_is_asked_as_it_is_written(alice: User, team: Team) -> None:
+    make_connection(team, "lab", models=(" odd id ", "plain", "judge"))
+    client = client_of(alice)
+    odd = _form(**{"judge": "lab:judge", "members-0-ref": "lab: odd id ", "members-1-ref": " lab:plain "})
+    assert client.post(reverse("pool-create"), odd).status_code == 302
+    pool = Pool.objects.get(name="Shared")
+    assert [seat.ref for seat in _spec_now(pool).members] == ["lab: odd id ", "lab:plain"]
+
+    chosen = client.post(_url("pool-edit", pool), odd | {"do": "use members-1-ref lab: odd id "})
+    assert chosen.status_code == 200, "a button of the editor saves nothing"
+    assert [seat.ref for seat in _spec_now(pool).members] == ["lab: odd id ", "lab:plain"]
+
+
+@pytest.mark.parametrize("name", ["pool-create", "pool-edit"])
+def test_fields_that_the_editor_does_not_have_change_nothing(alice: User, bob: User, team: Team, name: str) -> None:
+    pool, other = make_pool(bob), make_user("eve")
+    hostile = {
+        "team": team_of(other).pk,
+        "team_id": team_of(other).pk,
+        "author": alice.pk,
+        "author_id": alice.pk,
+        "slug": "stolen",
+        "origin": "sim",
+        "public_id": "00000000-0000-0000-0000-000000000000",
+        "number": 99,
+        "current": 1,
+        "payers": "{}",
+        "deleted_at": "2020-01-01",
+        "pk": 1,
+        "id": 1,
+    }
+    address = reverse(name) if name == "pool-create" else _url(name, pool)
+    assert client_of(bob).post(address, {**_form(name="Mine"), **hostile}).status_code == 302
+    saved = Pool.objects.select_related("current").get(name="Mine")
+    assert saved.current is not None and saved.current.number == (1 if name == "pool-create" else 2)
+    assert (saved.team, saved.author, saved.origin, saved.deleted_at) == (team, bob, "", None)
+    assert saved.slug != "stolen" and str(saved.public_id) != hostile["public_id"]
+    assert (saved.pk == pool.pk) is (name == "pool-edit") and Pool.objects.filter(team=team).count() <= 2

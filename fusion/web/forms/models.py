@@ -28,7 +28,13 @@ class ModelRefField(forms.CharField):
     models: TeamModels
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=255, **kwargs)
+        super().__init__(max_length=255, strip=False, **kwargs)
+
+    def to_python(self, value: Any) -> Any:
+        """Space around it is dropped, unless it is part of a model's id, which may hold any character."""
+        ref = super().to_python(value) or ""
+        known = self.models.entry(ref) if ref else None
+        return ref if known is not None and known.entry_id else ref.strip()
 
     def clean(self, value: Any) -> str:
         ref: str = super().clean(value)

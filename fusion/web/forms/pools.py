@@ -31,7 +31,7 @@ POSITIONS = frozenset(str(position) for position in range(ROWS_MAX))
 _REF_NAME = re.compile(r"members-(\d{1,2})-ref")
 Values = dict[str, Any]
 _ACTION = re.compile(r"(add-member|remove|up|down)(?:-(\d{1,2}))?")
-_USE = re.compile(r"use (members-\d-ref|judge|fallback_judge_[12]|writer) (\S{1,255})")
+_USE = re.compile(r"use (members-\d-ref|judge|fallback_judge_[12]|writer) (.{1,255})")
 
 
 @dataclass(frozen=True, slots=True)
