@@ -12,11 +12,12 @@ from django.db import transaction
 from django.utils import timezone
 
 from fusion.errors import InvalidInput, RunStateConflict, TooManyRuns
-from fusion.models import Run, RunExecution, User
+from fusion.models import Run, RunExecution, Team, User
 from fusion.models.pool import Mode
 from fusion.runs.dispatch import dispatch_run
 from fusion.runs.ending import pending_of
 from fusion.runs.plan import MODES, check_runnable, overall_s
+from fusion.teams.rights import require_runner
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ def brief_of(execution: RunExecution) -> Brief:
 def queue_execution(run: Run, person: User, brief: Brief) -> None:
     """Queue an ended run once more. One with a final keeps it, and its times, until there is another."""
     User.objects.select_for_update().get(pk=run.author_id)
+    Team.objects.select_for_update().get(pk=run.team_id)
+    require_runner(person, run.team)  # again: the team may have been deleted, or left, a moment ago
     check_in_flight(run.author, asked_by=person)
     keeps_final = run.finals.filter(is_current=True).exists()
     anew = {} if keeps_final else {"started_at": None, "finished_at": None, "failure_code": "", "failure_message": ""}

@@ -6,13 +6,14 @@ import pytest
 
 from fusion.engine.types import RunState
 from fusion.errors import NotAllowed
-from fusion.models import Membership, Pool, PoolVersion, Run, Team, User
+from fusion.models import Membership, Pool, PoolVersion, Run, RunExecution, Team, User
 from fusion.models.team import Role
 from fusion.runs import services
+from fusion.runs.ending import pending_of
 from fusion.runs.worker import Worker
 from fusion.teams.lifecycle import delete_team
 from fusion.teams.members import remove_member
-from tests.factories import make_pool, make_user, team_of
+from tests.factories import make_pool, make_run, make_user, team_of
 from tests.runs.conftest import ask, pool_of
 from tests.runs.steering import db, ended, live_record, until
 from tests.upstream import Upstream
@@ -73,3 +74,25 @@ def test_a_run_that_is_started_while_its_team_is_being_deleted_is_not_left_behin
     with pytest.raises(NotAllowed):
         ask(alice, pool)
     assert not Run.objects.exists()
+
+
+@pytest.mark.parametrize("how", ["team", "person"])
+def test_a_run_is_not_taken_up_again_in_a_team_that_was_deleted_or_left_meanwhile(
+    alice: User, team: Team, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """The right was looked at, then it is gone, then the run is to be queued once more."""
+    colleague = make_user("colleague", team=team, role=Role.MEMBER)
+    run = make_run(alice, state=Run.State.INTERRUPTED)
+
+    def gone_meanwhile(asked: Run) -> RunExecution:
+        if how == "team":
+            delete_team(person=alice, team=team, typed_name=team.name)
+        else:
+            _remove(alice, colleague)
+        return pending_of(asked)
+
+    monkeypatch.setattr("fusion.runs.services.pending_of", gone_meanwhile)
+    with pytest.raises(NotAllowed):
+        services.resume_run(run=run, person=colleague)
+    run.refresh_from_db()
+    assert run.state == Run.State.INTERRUPTED and run.executions.count() == 1
