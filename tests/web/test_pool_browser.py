@@ -11,6 +11,13 @@ from tests.web.browsing import Site, until, violations
 
 pytestmark = pytest.mark.browser
 PHONE = {"width": 390, "height": 844}
+# What has the focus in the form, where something of the page's frame lies over its upper edge.
+COVERED = """() => {
+  const one = document.activeElement;
+  const { left, width, top } = one.getBoundingClientRect();
+  const over = document.elementFromPoint(left + width / 2, top + 4)?.closest(".pool-side, .topbar");
+  return over && one.closest("#pool-form") ? [one.outerHTML.slice(0, 80)] : [];
+}"""
 
 
 def _editor(site: Site, page: Page) -> None:
@@ -91,6 +98,18 @@ def test_with_the_keyboard_alone_a_template_becomes_a_pool(site: Site) -> None:
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile(r"/pools/[0-9a-f-]{36}$"))
     assert page.get_by_role("heading", level=1).inner_text() == "By keyboard"
+    page.context.close()
+
+
+def test_on_a_phone_nothing_lies_over_what_has_the_focus_on_the_way_back_up(site: Site) -> None:
+    page = site.visit(viewport=PHONE)
+    _editor(site, page)
+    page.locator(".form-actions button").first.focus()
+    covered = []
+    for _ in range(60):
+        page.keyboard.press("Shift+Tab")
+        covered += page.evaluate(COVERED)
+    assert covered == []
     page.context.close()
 
 
