@@ -8,13 +8,14 @@ are sent again. Each tick does a bounded amount of work: a flood, or a long text
 from __future__ import annotations
 
 import re
+from collections import deque
 
 from fusion.web.growth import Growth
 from fusion.web.markdown import normalise
-from fusion.web.ops import Append, Extend, Op, Replace, Reset, Tail, op_html, page_html
-from fusion.web.portions import NOT_SHOWN, SHOWN_MAX_CHARS, Rendering, Shown, rendered
+from fusion.web.ops import Append, Drop, Extend, Op, Replace, Reset, Tail, op_html, page_html
+from fusion.web.portions import NOT_SHOWN, SHOWN_MAX_CHARS, TICK_HTML, Rendering, Shown, rendered
 
-__all__ = ["Append", "Extend", "LiveDocument", "Op", "Replace", "Reset", "Tail", "document_html", "op_html"]
+__all__ = ["Append", "Drop", "Extend", "LiveDocument", "Op", "Replace", "Reset", "Tail", "document_html", "op_html"]
 
 LARGE_TAIL = 1_500  # characters after which an open block waits until an eighth more is there, keeping work linear
 
@@ -47,8 +48,9 @@ class LiveDocument:
         self._tail = ""
         self._rendered_chars = 0
         self._taken_chars = 0
-        self.work = 0  # what the last tick cost, as `portions` counts
+        self.work = 0  # what the last tick cost, here as `portions` counts or in the page as characters of HTML
         self._ending: Rendering | None = None
+        self._corrections: deque[Op] | None = None  # what an ended text still has to change in the page
         self._finished = False
 
     @property
@@ -104,7 +106,7 @@ class LiveDocument:
         if self._is_too_soon():
             return []
         tail = growth.advance()
-        self.work = growth.work
+        self.work = max(growth.work, growth.sent)
         self._rendered_chars = len(growth.pending)
         ops, growth.ops = growth.ops, []
         return ops + self._set_tail(tail)
@@ -123,14 +125,31 @@ class LiveDocument:
         return ops
 
     def _finish(self) -> list[Op]:
+        """Bring the page to the text as it was rendered whole, in changes that a browser draws in a tick."""
         if self._finished:
             return []
-        self._finished = True
-        self._fresh.clear()
-        shown, final = self._growth.all_blocks(), tuple(shown.html for shown in self.blocks)
-        self._growth = Growth()
-        self._growth.blocks = list(final)
-        return _differences(shown, final) + self._set_tail("")
+        if self._corrections is None:
+            self._fresh.clear()
+            shown = self._growth.all_blocks()
+            self._growth = Growth()
+            self._growth.blocks = list(shown)
+            self._corrections = deque(_differences(shown, tuple(shown.html for shown in self.blocks)))
+        ops = self._next_corrections(self._corrections)
+        self._finished = not self._corrections
+        return ops + (self._set_tail("") if self._finished else [])
+
+    def _next_corrections(self, left: deque[Op]) -> list[Op]:
+        """As many as one tick may send, at least one if there are any."""
+        ops, sent = list[Op](), 0
+        while left:
+            size = len(op_html(left[0], self.key))
+            if ops and sent + size > TICK_HTML:
+                break
+            ops.append(op := left.popleft())
+            sent += size
+            _apply(op, self._growth.blocks)
+        self.work = max(self.work, sent)
+        return ops
 
     def _set_tail(self, html: str) -> list[Op]:
         if html == self._tail:
@@ -149,9 +168,24 @@ class LiveDocument:
 
 
 def _differences(shown: tuple[str, ...], final: tuple[str, ...]) -> list[Op]:
-    """The fewest ops from one list of blocks to another; all anew when they are not the same blocks any more."""
+    """The fewest ops from one list of blocks to another; all anew when they are few and not the same any more."""
     pairs = enumerate(zip(shown, final, strict=False))
     replaced: list[Op] = [Replace(index, new) for index, (old, new) in pairs if old != new]
-    if len(final) < len(shown) or len(replaced) > max(3, len(shown) // 2):
+    is_other = len(final) < len(shown) or len(replaced) > max(3, len(shown) // 2)
+    if is_other and sum(map(len, final)) <= TICK_HTML:
         return [Reset(final)]
-    return replaced + [Append(i, final[i]) for i in range(len(shown), len(final))]
+    appended = [Append(i, final[i]) for i in range(len(shown), len(final))]
+    return replaced + appended + [Drop(i) for i in reversed(range(len(final), len(shown)))]
+
+
+def _apply(op: Op, blocks: list[str]) -> None:
+    """Do to a list of blocks what the page does with one of `_differences`."""
+    match op:
+        case Replace(index, html):
+            blocks[index] = html
+        case Append(_, html):
+            blocks.append(html)
+        case Drop():
+            blocks.pop()
+        case Reset(final):
+            blocks[:] = final

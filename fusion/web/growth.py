@@ -16,28 +16,48 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
 from html import escape
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 from markdown_it.token import Token
 
 from fusion.web.dangling import settled_words
 from fusion.web.highlight import MAX_CODE_CHARS
-from fusion.web.markdown import Block, Env, clean, parse_blocks, read_inline, render_inline, render_tokens, split_level
+from fusion.web.markdown import (
+    MAX_INLINE_CHARS,
+    Block,
+    Env,
+    clean,
+    parse_blocks,
+    read_inline,
+    render_inline,
+    render_tokens,
+    shown_chars,
+    split_level,
+)
 from fusion.web.ops import Append, Extend, Op, Replace
 from fusion.web.portions import (
+    BLOCK_CHARS,
     BLOCK_WORK,
     CHEAP_CHARS,
+    CODE_CHARS,
+    CODE_LINES,
+    TEXT_BLOCKS,
     TEXT_WORK,
+    TICK_HTML,
     TICK_WORK,
+    block_end,
+    fitted,
     line_work,
     next_portion,
     plain_portion,
+    room,
     window,
 )
 
 LONG_PARAGRAPH = 200  # characters after which a paragraph is committed word by word
-CODE_STEP_CHARS = 40_000
+OP_CHARS = 60  # of HTML around each change
+CODE_STEP_CHARS = 15_000
 MAX_HEADER_CHARS = 400  # a line is taken for a coming table header no longer than this
 
 # A line of which nothing but marks is known yet may become a list item, a heading, a rule, a fence or a table row.
@@ -58,7 +78,9 @@ class OpenBlock:
     indent: int = 0
     at_line_start: bool = True
     loose: bool = False
-    work: int = 0  # what its committed lines cost, for lists and tables
+    work: int = 0  # what its committed lines cost, for lists and tables; for code, how many there are
+    chars: int = 0  # of its committed source
+    is_part: bool = False  # whether it goes on from a block of the same code that was full
 
     @property
     def html(self) -> str:
@@ -138,11 +160,12 @@ def _work(text: str) -> int:
 def _fitting(items: Sequence[Sequence[Token]], text: str, opened: OpenBlock) -> int:
     """How many items, the last one aside, may still be added to a list before it is cut."""
     lines = text.split("\n")
-    spent = opened.work
+    spent, chars = opened.work, opened.chars
     for index, (item, following) in enumerate(pairwise(items)):
         start, end = _line_of(item), _line_of(following)
         spent += sum(map(line_work, lines[start:end]))
-        if spent + line_work(lines[end]) > BLOCK_WORK:
+        chars += sum(len(line) + 1 for line in lines[start:end])
+        if spent + line_work(lines[end]) > BLOCK_WORK or chars + len(lines[end]) > BLOCK_CHARS:
             return index
     return len(items) - 1
 
@@ -162,6 +185,7 @@ class Growth:
         self.pending = ""
         self.ops: list[Op] = []
         self.is_behind = False  # whether `pending` holds more than the last tick could do
+        self.sent = 0  # characters of HTML in this tick's changes
         self._references: dict[str, Any] = {}
         self._near = ""  # as much of `pending` as one step looks at
         self.work = 0  # what this tick has cost
@@ -172,9 +196,9 @@ class Growth:
 
     def advance(self) -> str:
         """Commit what can be committed of `pending`; return the HTML of what is left, to be shown as the tail."""
-        self.work = 0
+        self.work = self.sent = 0
         while (tail := self._step()) is None:
-            if self.work > TICK_WORK:
+            if self.work > TICK_WORK or self.sent > TICK_HTML:
                 break
         self.is_behind = tail is None
         self._total_work += self.work
@@ -185,10 +209,10 @@ class Growth:
         opened = self.open
         if opened and opened.kind == "fence":
             return self._step_fence(opened)
-        if self._total_work > TEXT_WORK:
+        if self._total_work > TEXT_WORK or len(self.blocks) >= TEXT_BLOCKS:
             return self._step_plain()
         near, spent = window(self.pending, 0, BLOCK_WORK)
-        near = min(near, BLOCK_WORK)
+        near = min(near, room(self.pending, 0, BLOCK_CHARS))
         size, self._near = len(self.pending), self.pending[:near]
         self.work += spent
         tail = self._step_near(opened)
@@ -216,17 +240,14 @@ class Growth:
         if self.open and self.open.kind != "paragraph":
             self._close(self.open, "", "")
         if "\n" not in self._near:  # within a line: it goes on as running text that is not read
-            text = self._take_chars(len(self._near))
-            opened = self.open or OpenBlock("paragraph", "<p>", "</p>", ">p")
-            if self.open is None:
-                self._begin(opened)
-            self._extend(opened, clean(escape(text, quote=False)), text)
+            text = self._take_chars(min(len(self._near), room(self._near, 0, MAX_INLINE_CHARS)))
+            self._extend(self._paragraph(shown_chars(text)), clean(escape(text, quote=False)), text)
             return
         if self.open:
             self._close(self.open, "", "")
         env = self._env()
         portion = next_portion(self.pending, 0, "", env)
-        for piece in portion.pieces:
+        for piece in chain.from_iterable(map(fitted, portion.pieces)):
             self._append(render_tokens(read_inline(piece.tokens, env)))
         self.work += portion.work
         self._keep_references(env)
@@ -277,15 +298,26 @@ class Growth:
             return self._open_block(last, text, env)
         if _is_closed(last, text):
             env = self._env()
-            closed = parse_blocks(text, env)
-        for block in closed:
-            self._append(render_tokens(block.tokens))
-        self._take_lines(last.end if len(closed) == len(blocks) else last.start, env)
+            closed = blocks = parse_blocks(text, env)
+        count = self._append_blocks(closed)
+        self._take_lines(blocks[count].start if count < len(blocks) else last.end, env)
         return None
 
+    def _append_blocks(self, closed: Sequence[Block]) -> int:
+        """Commit as many as this tick may still send, at least one; say how many."""
+        for count, block in enumerate(closed, 1):
+            self._append(render_tokens(block.tokens))
+            if self.sent > TICK_HTML:
+                return count
+        return len(closed)
+
     def _append(self, html: str) -> None:
-        self.ops.append(Append(len(self.blocks), html))
+        self._send(Append(len(self.blocks), html))
         self.blocks.append(html)
+
+    def _send(self, op: Append | Extend | Replace) -> None:
+        self.ops.append(op)
+        self.sent += len(op.html) + OP_CHARS
 
     def _open_block(self, block: Block, text: str, env: Env) -> str | None:
         """Open the only block there is if part of it is settled; else it is the tail."""
@@ -306,13 +338,15 @@ class Growth:
 
     def _begin(self, opened: OpenBlock) -> None:
         self.open = opened
-        self.ops.append(Append(len(self.blocks), opened.html))
+        opened.chars = sum(map(len, opened.source))
+        self._send(Append(len(self.blocks), opened.html))
 
     def _extend(self, opened: OpenBlock, html: str, source: str) -> None:
         opened.source.append(source)
+        opened.chars += shown_chars(source)
         if html:
             opened.inner.append(html)
-            self.ops.append(Extend(len(self.blocks), opened.selector, html))
+            self._send(Extend(len(self.blocks), opened.selector, html))
 
     def _close(self, opened: OpenBlock, html: str, source: str) -> None:
         """End the open block with its last piece, or with its full rendering where that differs from the pieces."""
@@ -321,15 +355,17 @@ class Growth:
         extended = f"{opened.prefix}{''.join(opened.inner)}{html}{opened.suffix}"
         full = self._rendered_whole(opened) or extended
         if full == extended and html:
-            self.ops.append(Extend(len(self.blocks), opened.selector, html))
+            self._send(Extend(len(self.blocks), opened.selector, html))
         elif full != shown:
-            self.ops.append(Replace(len(self.blocks), full))
+            self._send(Replace(len(self.blocks), full))
         self.blocks.append(full)
         self.open = None
 
     def _rendered_whole(self, opened: OpenBlock) -> str:
         """The block parsed as one; empty when it is not one, or too long to be parsed once more."""
         source = "".join(opened.source)
+        if opened.is_part:
+            return ""
         if opened.kind == "fence":
             end, spent = min(len(source), MAX_CODE_CHARS), len(source)
         else:
@@ -350,7 +386,9 @@ class Growth:
         self._begin(opened)
 
     def _step_fence(self, opened: OpenBlock) -> str | None:
-        text, position = self._code_step(), 0
+        if opened.chars >= CODE_CHARS or opened.work >= CODE_LINES:
+            opened = self._go_on_with_code(opened)
+        text, position = self._code_step(opened), 0
         is_all = len(text) == len(self.pending)
         shown: list[str] = []
         while position < len(text):
@@ -369,13 +407,20 @@ class Growth:
             position = end or len(text)
             opened.at_line_start = bool(end)
         self._extend(opened, clean(escape("".join(shown), quote=False)), self._take_chars(position))
+        opened.work += len(shown)
         self.work += len(text) // CHEAP_CHARS + len(shown)
         return "" if is_all else None
 
-    def _code_step(self) -> str:
-        if len(self.pending) <= CODE_STEP_CHARS:
-            return self.pending
-        return self.pending[: self.pending.rfind("\n", 0, CODE_STEP_CHARS) + 1 or CODE_STEP_CHARS]
+    def _go_on_with_code(self, full: OpenBlock) -> OpenBlock:
+        """Close a block of code that is full, and open another one like it."""
+        opened = changed(full, inner=[], source=[], work=0, is_part=True)
+        self._close(full, "", "")
+        self._begin(opened)
+        return opened
+
+    def _code_step(self, opened: OpenBlock) -> str:
+        chars, lines = min(CODE_STEP_CHARS, CODE_CHARS - opened.chars), CODE_LINES - opened.work
+        return self.pending[: block_end(self.pending, 0, max(1, chars), max(1, lines))]
 
     # --- lists
 
@@ -436,7 +481,9 @@ class Growth:
         if not text:
             return ""
         fitting = window(text, 0, BLOCK_WORK - opened.work)[0]
-        fits = opened.work + line_work(text[: _first_lines(text, 1)]) <= BLOCK_WORK
+        row = text[: _first_lines(text, 1)]
+        has_room = opened.work + line_work(row) <= BLOCK_WORK and opened.chars + len(row) <= BLOCK_CHARS
+        fits = has_room or not opened.inner
         table = parse_blocks(opened.mark + text[:fitting], self._env())[0]
         source = text[: _first_lines(text, table.end - 2)]
         if source and not fits:
@@ -463,6 +510,17 @@ class Growth:
             html = render_inline(source, self._references)
             self._begin(OpenBlock("paragraph", "<p>", "</p>", ">p", [html], [source]))
 
+    def _paragraph(self, chars: int) -> OpenBlock:
+        """The open paragraph, or one that goes on in its place where it has no room for so many more."""
+        opened = self.open
+        if opened and opened.chars + chars > MAX_INLINE_CHARS:
+            self._close(opened, "", "")
+            opened = None
+        if opened is None:
+            opened = OpenBlock("paragraph", "<p>", "</p>", ">p")
+            self._begin(opened)
+        return opened
+
     def _step_paragraph(self, opened: OpenBlock) -> str | None:
         """`pending` begins within a line: a letter put before it keeps it from being read as a line's start."""
         text = _decided(self._near)
@@ -473,5 +531,5 @@ class Growth:
             return None
         if end := settled_words(text):
             source = self._take_chars(end)
-            self._extend(opened, render_inline(source, self._references), source)
+            self._extend(self._paragraph(shown_chars(source)), render_inline(source, self._references), source)
         return ""

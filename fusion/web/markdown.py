@@ -65,6 +65,11 @@ def _spell_out(match: re.Match[str]) -> str:
     return found if len(found) > 1 else f"⟦U+{ord(found):04X}⟧"
 
 
+def shown_chars(text: str) -> int:
+    """How long a text is where it is shown."""
+    return len(text) if text.isascii() else len(text) + 7 * sum(1 for _ in _DECEPTIVE.finditer(text))
+
+
 def show_deceptive(html: str) -> str:
     """Invisible and reordering characters become their names; this runs last, as `&#x202E;` is one too."""
     return html if html.isascii() else _DECEPTIVE.sub(_spell_out, html)
@@ -143,7 +148,8 @@ class _Renderer(RendererHTML):
     def fence(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
         language = language_of(tokens[idx].info)
         code = tokens[idx].content
-        return f'<pre><code data-lang="{escape(language)}">{highlight(code, language)}</code></pre>'
+        coloured = escape(code, quote=False) if "uncoloured" in tokens[idx].meta else highlight(code, language)
+        return f'<pre><code data-lang="{escape(language)}">{coloured}</code></pre>'
 
     def plain(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
         return f'<pre><code data-lang="{PLAIN_LABEL}">{escape(tokens[idx].content, quote=False)}</code></pre>'
@@ -182,7 +188,11 @@ def language_of(info: str) -> str:
 
 def _is_crowded(text: str) -> bool:
     """Whether a run of text would cost the inline parser more than its length."""
-    return len(text) > MAX_INLINE_CHARS or text.count("[") > MAX_BRACKETS or sum(map(text.count, "*_~`<&")) > MAX_MARKS
+    return (
+        shown_chars(text) > MAX_INLINE_CHARS
+        or text.count("[") > MAX_BRACKETS
+        or sum(map(text.count, "*_~`<&")) > MAX_MARKS
+    )
 
 
 def _bound_inline(state: StateCore) -> None:

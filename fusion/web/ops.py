@@ -43,13 +43,20 @@ class Tail:
 
 
 @dataclass(frozen=True, slots=True)
+class Drop:
+    """The last block goes."""
+
+    block_index: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reset:
     """All blocks anew."""
 
     blocks: tuple[str, ...]
 
 
-Op = Append | Extend | Replace | Tail | Reset
+Op = Append | Extend | Replace | Drop | Tail | Reset
 
 _WRAPPERS = {">ul": "ul", ">ol": "ol", " table": "table"}
 
@@ -81,7 +88,10 @@ def op_html(op: Op, key: str) -> str:
             wrapper = _WRAPPERS.get(selector, "span")
             return f'<{wrapper} hx-swap-oob="beforeend:#{key}-b{index}{selector}">{html}</{wrapper}>'
         case Replace(index, html):
-            return f'<div class="blk" id="{key}-b{index}" hx-swap-oob="true">{html}</div>'
+            # What is in the block, not the block: for another block the browser would style all that follow it anew.
+            return f'<div id="{key}-b{index}" hx-swap-oob="innerHTML">{html}</div>'
+        case Drop(index):
+            return f'<div id="{key}-b{index}" hx-swap-oob="delete"></div>'
         case Tail(html):
             return _tail(key, html, ' hx-swap-oob="innerHTML"')
         case Reset(blocks):

@@ -15,19 +15,38 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as changed
-from itertools import accumulate
+from itertools import accumulate, chain
 
 from markdown_it.token import Token
 
 from fusion.web.highlight import MAX_CODE_CHARS
-from fusion.web.markdown import Env, block_tokens, normalise, plain_token, read_inline, render_tokens, split_level
+from fusion.web.markdown import (
+    MAX_NESTING,
+    Env,
+    block_tokens,
+    normalise,
+    plain_token,
+    read_inline,
+    render_tokens,
+    shown_chars,
+    split_level,
+)
 
 # Work is counted in estimated microseconds of one slow core; ordinary answers take half of what is estimated.
 PORTION_WORK = 10_000
 BLOCK_WORK = 40_000  # one block may take this much before it is cut, or shown as plain text
 TICK_WORK = 25_000  # after which the rest waits for the next tick
 TEXT_WORK = 600_000  # after which the rest of a text is plain
-PLAIN_CHARS = 40_000  # of one block of plain text
+# A browser lays a block out as a whole whenever it changes, visits every block of a text, and draws a frame at once: so
+# a block is cut at so many characters or lines, too, a text of very many blocks is plain from there on, and a tick
+# sends no more than so many characters of HTML, and one block.
+BLOCK_CHARS = 20_000
+PLAIN_CHARS = 8_000  # of one block of plain text
+PLAIN_LINES = 400
+CODE_CHARS = 40_000
+CODE_LINES = 2_000
+TEXT_BLOCKS = 2_000
+TICK_HTML = 16_000
 SHOWN_MAX_CHARS = 1_000_000
 NOT_SHOWN = "This text is longer than a page can show. The export of this run holds all of it."
 
@@ -41,14 +60,17 @@ _BLANK = re.compile(r"(?:[ \t]*\n)+")
 
 
 def line_work(line: str) -> int:
-    """The share of one line: its start may open several blocks, each pipe is a cell, each mark a token."""
+    """The share of one line: its start may open several blocks, each pipe is a cell, each mark a token.
+
+    What is nested costs a browser its depth for each element.
+    """
     if not line.strip():
         return 2
     before = _CONTAINERS.match(line)
-    nested = sum(map(before.group().count, ">-+*.)")) if before else 0
+    nested = min(MAX_NESTING, sum(map(before.group().count, ">-+*.)"))) if before else 0
     pipes = line.count("|")
     marks = sum(map(line.count, "*_~[]`<&>\\!"))
-    return _LINE_WORK + len(line) + _NEST_WORK * nested + _PIPE_WORK * pipes + _MARK_WORK * marks
+    return _LINE_WORK + len(line) + _NEST_WORK * nested * (nested + 1) // 2 + _PIPE_WORK * pipes + _MARK_WORK * marks
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +109,11 @@ class Shown:
 
 def portions(text: str, env: Env) -> Iterator[Portion]:
     """All portions of a normalised text."""
-    at, spent, head = 0, 0, ""
+    at, spent, blocks, head = 0, 0, 0, ""
     while at < len(text):
-        portion = next_portion(text, at, head, env) if spent <= TEXT_WORK else plain_portion(text, at, len(text))
-        at, head, spent = portion.end, portion.head, spent + portion.work
+        is_plain = spent > TEXT_WORK or blocks >= TEXT_BLOCKS
+        portion = plain_portion(text, at, len(text)) if is_plain else next_portion(text, at, head, env)
+        at, head, spent, blocks = portion.end, portion.head, spent + portion.work, blocks + len(portion.pieces)
         yield portion
 
 
@@ -113,16 +136,20 @@ def next_portion(text: str, at: int, head: str, env: Env) -> Portion:
 
 
 def window(text: str, at: int, limit: int) -> tuple[int, int]:
-    """The end of the whole lines that may be parsed together, at least one, and what they cost."""
-    spent, end, lazy = 0, at, 0
+    """The end of the whole lines that may be parsed together, at least one, and what they cost.
+
+    A line that is too long for a block costs more than `limit`.
+    """
+    spent, shown, end, lazy = 0, 0, at, 0
     while end < len(text):
         line_end = _line_end(text, end)
         line = text[end : min(line_end, end + limit + 1)]
-        cost = line_work(line) + lazy
+        chars = shown_chars(line)
+        cost = line_work(line) + lazy if chars <= BLOCK_CHARS else limit + 1
         lazy = max(lazy, _LAZY_WORK * line.count(">", 0, 100)) if line.strip() else 0
-        if spent and spent + cost > limit:
+        if spent and (spent + cost > limit or shown + chars > BLOCK_CHARS):
             break
-        spent, end = spent + cost, line_end
+        spent, shown, end = spent + cost, shown + chars, line_end
     return end, spent
 
 
@@ -201,16 +228,59 @@ def _fence(text: str, fence: re.Match[str], env: Env) -> Portion:
     content = text[fence.end() : closing.start() if closing else end]
     if indent := len(fence.group()) - len(fence.group().lstrip(" ")):
         content = re.sub(rf"^ {{1,{indent}}}", "", content, flags=re.MULTILINE)
-    token = changed(opened, content=content)
-    return Portion([Piece([token], fence.start(), end)], end, work=(end - fence.start()) // CHEAP_CHARS)
+    whole = Piece([changed(opened, content=content)], fence.start(), end)
+    return Portion(list(_cut_code(whole, fence.end())), end, work=(end - fence.start()) // CHEAP_CHARS)
+
+
+def _cut_code(whole: Piece, inner: int) -> Iterator[Piece]:
+    """A block of code as several, where it is too long for one; its content stands at `inner`."""
+    (token,), start, at = whole.tokens, whole.start, 0
+    token.meta["uncoloured"] = True  # a part may be short enough for colours, but is the same code as the rest
+    while (cut := block_end(token.content, at, CODE_CHARS, CODE_LINES)) < len(token.content):
+        yield Piece([changed(token, content=token.content[at:cut])], start, inner + cut)
+        at, start = cut, inner + cut
+    yield Piece([changed(token, content=token.content[at:])], start, whole.end)
 
 
 def plain_portion(text: str, at: int, end: int) -> Portion:
-    """Text as it is, up to `end` or the end of the last line that fits into one block."""
-    if end - at > PLAIN_CHARS:
-        end = text.rfind("\n", at, at + PLAIN_CHARS) + 1 or at + PLAIN_CHARS
+    """Text as it is, up to `end` or as much of it as fits into one block."""
+    end = at + block_end(text[at : min(end, at + PLAIN_CHARS + 1)], 0, PLAIN_CHARS, PLAIN_LINES)
     piece = Piece([plain_token(text[at:end], (0, 0))], at, end)
     return Portion([piece], end, work=(end - at) // CHEAP_CHARS)
+
+
+def room(text: str, at: int, chars: int) -> int:
+    """How many characters from `at` come to so many where they are shown: hidden ones are spelled out there."""
+    part = text[at : at + chars]
+    return chars if part.isascii() else chars * len(part) // shown_chars(part)
+
+
+def block_end(text: str, at: int, chars: int, lines: int) -> int:
+    """Where a block that begins at `at` is full: after the last line that fits, or word, or character."""
+    end, chars = len(text), room(text, at, chars)
+    if end - at > chars:
+        cuts = (text.rfind(mark, at, at + chars) + 1 for mark in "\n ")
+        end = next((cut for cut in cuts if cut), at + chars)
+    place = at
+    for _ in range(lines):
+        place = text.find("\n", place, end) + 1
+        if not place:
+            return end
+    return place
+
+
+def fitted(piece: Piece) -> Iterator[Piece]:
+    """The same block, or several where it is plain text that is too long for one."""
+    (token, *rest), start = piece.tokens, piece.start
+    if rest or token.type != "plain":
+        yield piece
+        return
+    text, at = token.content, 0
+    while at < len(text) or at == 0:
+        end = block_end(text, at, PLAIN_CHARS, PLAIN_LINES)
+        is_last = end == len(text)
+        yield Piece([changed(token, content=text[at:end])], start + at, piece.end if is_last else start + end)
+        at = end or 1
 
 
 # --- rendering --------------------------------------------------------------------------------------
@@ -243,7 +313,7 @@ class Rendering:
         if _DEFINITION in text:  # a definition counts for what stands before it, too
             yield from (portion.work // 2 for portion in portions(text, env))
         for portion in portions(text, env):
-            for piece in portion.pieces:
+            for piece in chain.from_iterable(map(fitted, portion.pieces)):
                 html = render_tokens(read_inline(piece.tokens, env))
                 self._shown.append(Shown(html, piece.start, piece.end))
             yield portion.work

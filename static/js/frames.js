@@ -26,14 +26,17 @@
     chosen = selection.isCollapsed || !selection.rangeCount ? null : selection.getRangeAt(0);
   }
   const how = (part) => part.getAttribute("hx-swap-oob");
-  // `true` replaces the element of the same id, `innerHTML` its content, `beforeend:selector` adds to what that names.
+  // `true` replaces the element of the same id, `innerHTML` its content, `delete` takes it away, `beforeend:selector`
+  // adds to what that names.
   function place(part) {
     const way = how(part);
     const target = way.startsWith("beforeend:") ? document.querySelector(way.slice(10)) : document.getElementById(part.id);
     if (!target) isWhole = false;
+    else if (target.matches(".blk") && !way.startsWith("beforeend:") && chosen?.intersectsNode(target)) return;
     else if (way === "innerHTML") target.replaceChildren(...part.childNodes);
+    else if (way === "delete") target.remove();
     else if (way !== "true") target.append(...part.childNodes);
-    else if (!target.matches(".blk") || !chosen?.intersectsNode(target)) {
+    else {
       part.removeAttribute("hx-swap-oob");
       target.replaceWith(part);
       if (part.querySelector("[hx-get], [hx-post]") && !part.matches(".blk, .prose")) htmx.process(part);

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lxml import html as lxml_html
 from lxml.html import HtmlElement
 
-from fusion.web.ops import Append, Extend, Op, Replace, Reset, Tail, block_html, page_html
+from fusion.web.ops import Append, Drop, Extend, Op, Replace, Reset, Tail, block_html, page_html
 
 WORDS = [
     "alpha",
@@ -134,6 +134,10 @@ class Page:
                 target = self._find(f"b{index}")
                 _clear(target)
                 _fill(target, html)
+            case Drop(index):
+                block = self._find(f"b{index}")
+                assert block.getnext() is None
+                block.drop_tree()
             case Tail(html):
                 _clear(self._find("tail"))
                 _fill(self._find("tail"), html)

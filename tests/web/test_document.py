@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fusion.web.document import LiveDocument, document_html, op_html
-from fusion.web.ops import Append, Extend, Op, Replace, Reset, Tail
+from fusion.web.ops import Append, Drop, Extend, Op, Replace, Reset, Tail
 from tests.web.markdown_samples import Page, cut, documents
 
 KEY = "a-B"
@@ -125,7 +125,7 @@ def test_half_typed_markup_is_never_shown_raw() -> None:
 @pytest.mark.parametrize("head", ["| a | b |\n|---|---|\n", "a | b\n--|--\n"])
 def test_a_table_is_not_shown_as_raw_pipes(head: str) -> None:
     ops = stream(f"Intro\n\n{head}| 1 | 2 |\n| 3 | 4 |\n", 1, ending=False)[1]
-    complete = [op.html for op in ops if not isinstance(op, Tail | Reset)]
+    complete = [op.html for op in ops if not isinstance(op, Tail | Reset | Drop)]
     assert not [html for html in complete if "|" in html]
     assert next(op.html for op in ops if isinstance(op, Extend)).startswith("<tbody><tr><td>1</td>")
     if head.startswith("|"):
@@ -177,7 +177,8 @@ def test_a_key_that_could_break_out_of_an_id_is_refused(key: str) -> None:
         ),
         (Extend(3, " code", "x\n"), '<span hx-swap-oob="beforeend:#a-B-b3 code">x\n</span>'),
         (Extend(3, ">ol", "<li>x</li>"), '<ol hx-swap-oob="beforeend:#a-B-b3>ol"><li>x</li></ol>'),
-        (Replace(0, "<hr>"), '<div class="blk" id="a-B-b0" hx-swap-oob="true"><hr></div>'),
+        (Replace(0, "<hr>"), '<div id="a-B-b0" hx-swap-oob="innerHTML"><hr></div>'),
+        (Drop(2), '<div id="a-B-b2" hx-swap-oob="delete"></div>'),
         (Tail(""), '<div class="md tail" id="a-B-tail" hx-swap-oob="innerHTML"></div>'),
     ],
 )

@@ -93,7 +93,8 @@ def test_code_keeps_every_character_when_coloured() -> None:
 
 
 def test_very_long_code_is_left_uncoloured() -> None:
-    assert '<span class="' not in render("```python\n" + "x = 1\n" * 5000 + "```").partition("<pre")[2]
+    html = render("```python\n" + "x = 1\n" * 5000 + "```")
+    assert '<span class="' not in html.replace('<span class="code-lang">', "")
 
 
 def test_tables_scroll_in_a_region_and_keep_their_alignment() -> None:
@@ -125,7 +126,7 @@ def test_control_characters_and_half_surrogates_cannot_break_rendering() -> None
 )
 def test_deep_or_endless_markup_is_rendered_all_the_same(text: str) -> None:
     blocks = render_blocks(text)
-    assert len(blocks) <= 3
+    assert len(blocks) <= 3 + len(text) // 4_000
     assert "".join(dom(block).xpath("string(.//pre | .//p)") for block in blocks).strip() == text.strip()
 
 
