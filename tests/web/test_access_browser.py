@@ -116,7 +116,7 @@ def test_shortcuts_are_listed_under_a_key_and_can_be_switched_off(site: Site) ->
     page.keyboard.press("2")
     page.keyboard.press("?")
     assert page.evaluate(FOCUSED) == "" and not page.is_visible("#shortcuts")
-    page.click(".topbar .menu > summary")
+    page.click(".topbar .menu--me > summary")
     page.click("[data-shortcuts]")
     page.check("[data-setting=shortcuts]")
     page.keyboard.press("Escape")
@@ -334,7 +334,7 @@ def test_without_scripts_a_pool_is_made_changed_and_deleted_and_a_deleted_run_co
     page.click("[aria-label='Remove D']")
     page.click("#pool-form .form-actions .btn--primary")
     assert page.inner_text("h1") == "Made by hand"
-    page.click("a:has-text('Delete')")
+    page.click("main a:has-text('Delete')")
     page.click("button:has-text('Delete the pool')")
     assert page.locator("a:has-text('Made by hand')").count() == 0
     site.ask(page, "Shall this stay?", slow=True)
