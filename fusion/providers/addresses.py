@@ -49,6 +49,7 @@ _NOT_PUBLIC = tuple(
     )
 )
 _GLOBAL_UNICAST = ip_network("2000::/3")
+_SIX_TO_FOUR = ip_network("2002::/16")  # older Pythons call all of it private; it is judged by the address it carries
 _STANDS_FOR_IPV4 = tuple(
     map(ip_network, ("::ffff:0:0/96", "64:ff9b::/96"))
 )  # a packet to it is one to the IPv4 address
@@ -162,5 +163,7 @@ def _reach(address: IPv4Address | IPv6Address) -> Reach:
         return Reach.NEVER
     if isinstance(address, IPv6Address) and (address.scope_id is not None or address not in _GLOBAL_UNICAST):
         return Reach.NEAR
-    is_public = address.is_global and not address.is_multicast and not any(address in net for net in _NOT_PUBLIC)
+    is_public = (address.is_global or address in _SIX_TO_FOUR) and not address.is_multicast
+    if any(address in network for network in _NOT_PUBLIC):
+        return Reach.NEAR
     return Reach.PUBLIC if is_public else Reach.NEAR

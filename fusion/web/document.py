@@ -13,7 +13,7 @@ from collections import deque
 from fusion.web.growth import Growth
 from fusion.web.markdown import normalise
 from fusion.web.ops import Append, Drop, Extend, Op, Replace, Reset, Tail, op_html, page_html
-from fusion.web.portions import NOT_SHOWN, SHOWN_MAX_CHARS, TICK_HTML, Rendering, Shown, rendered
+from fusion.web.portions import BLOCK_CHARS, NOT_SHOWN, SHOWN_MAX_CHARS, TICK_HTML, Rendering, Shown, rendered
 
 __all__ = ["Append", "Drop", "Extend", "LiveDocument", "Op", "Replace", "Reset", "Tail", "document_html", "op_html"]
 
@@ -158,13 +158,13 @@ class LiveDocument:
         return [Tail(html)]
 
     def _is_too_soon(self) -> bool:
-        """Whether a large open block has grown too little since it was last rendered."""
+        """Whether a large open block has grown too little since it was last rendered; one that is too large is cut."""
         opened, size = self._growth.open, len(self._growth.pending)
         if self._growth.is_behind:
             return False
         if opened and opened.kind == "fence":
             return False
-        return size > LARGE_TAIL and size < self._rendered_chars * 9 // 8
+        return LARGE_TAIL < size <= BLOCK_CHARS and size < self._rendered_chars * 9 // 8
 
 
 def _differences(shown: tuple[str, ...], final: tuple[str, ...]) -> list[Op]:

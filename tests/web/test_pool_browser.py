@@ -30,12 +30,9 @@ def _overflows(page: Page) -> bool:
 
 
 def _choose(page: Page, name: str, ref: str) -> None:
-    """Choose a model, from a menu or by typing, whichever the length of the list has made of the field."""
-    control = page.locator(f"#id_{name}")
-    if control.evaluate("one => one.tagName") == "SELECT":
-        control.select_option(ref)
-    else:
-        control.fill(ref)
+    """Choose a model by typing; the field of a new member becomes a picker a moment after it has come."""
+    control = page.locator(f"#id_{name}[role=combobox]")
+    control.fill(ref)
     control.blur()
 
 
