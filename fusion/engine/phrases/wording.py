@@ -1,0 +1,45 @@
+"""What a wording is, and what talk to a judge is made of."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """`needs`: of each group one word, in lower case, must occur in a text for the pattern to be tried on it.
+
+    Looking for a word is some fifty times faster than looking for a pattern.
+    """
+
+    kind: str
+    pattern: re.Pattern[str]
+    needs: tuple[tuple[str, ...], ...] = ()
+
+    def may_occur(self, lowered: str) -> bool:
+        return all(any(word in lowered for word in group) for group in self.needs)
+
+
+def phrase(kind: str, pattern: str, *needs: str) -> Phrase:
+    """`needs`: each group as words with `|` between them."""
+    groups = tuple(tuple(group.split("|")) for group in needs)
+    return Phrase(kind, re.compile(pattern, re.IGNORECASE | re.MULTILINE), groups)
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """What a sentence must hold to be talk to a judge about this very answer, in whatever words and order.
+
+    Only where the question does not speak of judging itself: an answer about courts or exams may.
+    """
+
+    judge: re.Pattern[str]
+    merit: re.Pattern[str]
+    itself: re.Pattern[str]
+    needs: tuple[str, ...]
+
+
+def talk(judge: str, merit: str, itself: str, needs: str) -> Talk:
+    found = [re.compile(part, re.IGNORECASE) for part in (judge, merit, itself)]
+    return Talk(found[0], found[1], found[2], tuple(needs.split("|")))
