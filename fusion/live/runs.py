@@ -14,7 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fusion.engine import events as ev
-from fusion.live.record import RunRecord, apply
+from fusion.live.folding import apply
+from fusion.live.record import RunRecord
 
 TICKS_PER_S = 9.0
 KEPT_AFTER_END_S = 90.0

@@ -22,7 +22,8 @@ from fusion.engine.controls import Controls
 from fusion.engine.fuse import fuse
 from fusion.engine.types import AnswerState, Failure, RunState
 from fusion.errors import FusionError
-from fusion.live.record import RunRecord, mark_out_of_date
+from fusion.live.folding import mark_out_of_date
+from fusion.live.record import RunRecord
 from fusion.live.runs import LIVE, LiveRun
 from fusion.models import Answer, Run, RunEvent
 from fusion.runs.calibration import learn

@@ -31,15 +31,8 @@ from fusion.engine.types import (
 from fusion.engine.types import Answer as EngineAnswer
 from fusion.errors import PoolUnusable, ProviderModelUnknown
 from fusion.live.debate import DebateRecord
-from fusion.live.record import (
-    AnswerRecord,
-    EndpointFacts,
-    FinalRecord,
-    JudgeRecord,
-    RulingRecord,
-    RunRecord,
-    mark_out_of_date,
-)
+from fusion.live.folding import mark_out_of_date
+from fusion.live.record import AnswerRecord, EndpointFacts, FinalRecord, JudgeRecord, RulingRecord, RunRecord
 from fusion.models import PoolVersion, Run, RunExecution
 from fusion.models.pool import PoolMember
 from fusion.runs.calibration import chars_per_token

@@ -16,7 +16,8 @@ from fusion.engine import events as ev
 from fusion.engine.disputes import Dispute, Round
 from fusion.engine.types import Failure, Role, Sight, Trim
 from fusion.engine.verdict import judgement_from_dict
-from fusion.live.record import RunRecord, apply
+from fusion.live.folding import apply
+from fusion.live.record import RunRecord
 from fusion.models import RunEvent, VerdictRecord
 
 Json = dict[str, Any]

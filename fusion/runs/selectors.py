@@ -13,6 +13,7 @@ from fusion.catalogue.available import models_of
 from fusion.engine import events as ev
 from fusion.engine.types import Answer as EngineAnswer
 from fusion.engine.types import AnswerState, Failure, Final, FinalKind, Mode, Role, RunState, Sight, Span, Usage
+from fusion.live.folding import mark_out_of_date, put_answer
 from fusion.live.record import (
     AnswerRecord,
     Attempted,
@@ -22,8 +23,6 @@ from fusion.live.record import (
     FinalRecord,
     ImageFacts,
     RunRecord,
-    mark_out_of_date,
-    put_answer,
 )
 from fusion.live.runs import LIVE
 from fusion.models import (

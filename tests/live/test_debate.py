@@ -9,7 +9,8 @@ from fusion.engine import events as ev
 from fusion.engine.disputes import StopReason
 from fusion.engine.types import Mode, RunState
 from fusion.live.debate import CellRecord
-from fusion.live.record import _APPLY, RunRecord, apply
+from fusion.live.folding import _APPLY, apply
+from fusion.live.record import RunRecord
 from tests.web.run_events import REBUTTAL, debate_run, ledger, new_record, position
 
 

@@ -13,7 +13,8 @@ import pytest
 
 from fusion.engine import events as ev
 from fusion.engine.types import Answer, AnswerState, Mode, Role, RunState
-from fusion.live.record import AnswerRecord, EndpointFacts, RunRecord, apply
+from fusion.live.folding import apply
+from fusion.live.record import AnswerRecord, EndpointFacts, RunRecord
 from fusion.live.runs import KEPT_AFTER_END_S, TICKS_PER_S, LiveRun, LiveRuns
 
 FACTS = EndpointFacts("lab:m", "m", "M", "Lab")

@@ -11,7 +11,8 @@ from markdown_it import MarkdownIt
 from fusion.engine import events as ev
 from fusion.engine.disputes import StopReason
 from fusion.engine.types import Mode
-from fusion.live.record import RunRecord, apply
+from fusion.live.folding import apply
+from fusion.live.record import RunRecord
 from fusion.runs.exports import record_to_json, record_to_markdown
 from fusion.runs.progress import progress_lines
 from tests.web.run_events import LABELS, debate_run, new_record, ruling, whole_run, without_dispute

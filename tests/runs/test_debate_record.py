@@ -15,7 +15,8 @@ from fusion.engine.disputes import Round, StopReason
 from fusion.engine.types import Limits, Mode, Role, RunState
 from fusion.errors import PoolUnusable
 from fusion.live.debate import DebateRecord
-from fusion.live.record import RulingRecord, RunRecord, apply
+from fusion.live.folding import apply
+from fusion.live.record import RulingRecord, RunRecord
 from fusion.live.runs import LiveRun
 from fusion.models import Run, RunEvent, User, WorkerLease
 from fusion.runs import services, storage

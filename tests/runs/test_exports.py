@@ -36,7 +36,8 @@ from fusion.engine.types import (
     Verdict,
 )
 from fusion.engine.verdict import read_winner
-from fusion.live.record import AnswerRecord, EndpointFacts, RunRecord, apply
+from fusion.live.folding import apply
+from fusion.live.record import AnswerRecord, EndpointFacts, RunRecord
 from fusion.runs.costs import Cost, answer_cost_nanos, exact_usd, run_cost, run_cost_nanos, short_usd, usd
 from fusion.runs.exports import answer_bytes, final_bytes, record_to_document, record_to_json, record_to_markdown
 from fusion.runs.report import fenced, inline

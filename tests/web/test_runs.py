@@ -11,7 +11,7 @@ from django.test import Client
 from fusion.engine import events as ev
 from fusion.engine.types import RunState
 from fusion.errors import RunStateConflict
-from fusion.live.record import apply
+from fusion.live.folding import apply
 from fusion.live.runs import LIVE, LiveRun
 from fusion.models import Answer, Call, FinalAnswer, Membership, Run, User
 from fusion.models.team import Role

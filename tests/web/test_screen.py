@@ -20,7 +20,8 @@ from fusion.engine.types import (
     Mode,
     RunState,
 )
-from fusion.live.record import RunRecord, apply
+from fusion.live.folding import apply
+from fusion.live.record import RunRecord
 from fusion.web import screen as screen_module
 from fusion.web.screen import Screen
 from fusion.web.watch import still
