@@ -165,6 +165,34 @@ def test_what_is_no_marker_is_text(text: str) -> None:
     assert parsed(list(text))[0] == text
 
 
+@pytest.mark.parametrize(
+    "marker", ["[[c1, 3]]", "[[C1;c3]]", "[[c1 c3]]", "[[c1 and c3]]", "[[ c1/c3 ]]", "[[c1 & c3]]"]
+)
+def test_a_marker_is_known_in_whatever_way_its_ids_are_listed(marker: str) -> None:
+    assert parsed(list(f"One. {marker} Two."))[:2] == ("One. Two.", [Mark(4, ("c1", "c3"))])
+
+
+def test_the_longest_marker_is_held_back_as_a_whole() -> None:
+    marker = f"[[   {' and '.join(['c100'] * 15)}   ]]"
+    assert parsed(list(f"One. {marker}")) == (
+        "One.",
+        [Mark(4, ("c100",))],
+        ["O", "n", "e", "."] + [""] * (len(marker) + 2),
+    )
+
+
+OWN_CODE = "Use `np.array([[b]])` here.\n```\nm = [[b]]\nn = [[c1]]\n```\nDone."
+
+
+def test_brackets_of_code_that_the_writer_was_given_are_text() -> None:
+    marked = OWN_CODE.replace("here.", "here. [[b]]").replace("Done.", "[[b]]\nDone. [[c1]]")
+    for chunks in ([marked], list(marked)):
+        parser = MarkerParser(OWN_CODE)
+        shown = "".join([*map(parser.feed, chunks), parser.finish()])
+        assert shown == parser.text == OWN_CODE.replace("Done.", "\nDone.")
+        assert [mark.ids for mark in parser.marks] == [("b",), ("b",), ("c1",)]
+
+
 @pytest.mark.parametrize("cut", ["[[b", "[[c1", "[[c1,c", "[[b]", "[[c12, "])
 def test_a_marker_that_the_end_cut_off_is_dropped(cut: str) -> None:
     assert parsed([f"One. {cut}"])[0] == "One."
@@ -277,6 +305,27 @@ def test_a_mismatch_with_the_source_is_marked_to_be_checked(sentence: str, check
     assert one_span(sentence).check is check
 
 
+def test_a_marker_ends_a_sentence_where_nothing_else_does() -> None:
+    text, spans = spans_of("use a queue [[b]] and add a rollback script [[c1]]. it is so. [[c2]]")
+    assert [(text[span.start : span.end], span.source, span.claim_ids) for span in spans] == [
+        ("use a queue", "base", ()),
+        ("and add a rollback script.", "patch", ("c1",)),
+        ("it is so.", "patch", ("c2",)),
+    ]
+    text, spans = spans_of("设置超时。[[c2]]使用队列。[[b]]添加脚本。")
+    assert [(text[span.start : span.end], span.source) for span in spans] == [
+        ("设置超时。", "patch"),
+        ("使用队列。", "base"),
+        ("添加脚本。", "added"),
+    ]
+
+
+def test_a_marker_within_a_word_or_a_code_block_cuts_neither() -> None:
+    for marked in ("que[[b]]ue it", "```\na [[b]] b\n```"):
+        text, spans = spans_of(marked)
+        assert [text[span.start : span.end] for span in spans] == [text]
+
+
 def test_a_code_block_is_one_piece() -> None:
     text, spans = spans_of("Run this:\n```sh\necho one. Two.\necho 3\n```\n[[c1]]\nDone now.")
     assert [text[span.start : span.end].split("\n")[0] for span in spans] == ["Run this:", "```sh", "Done now."]
@@ -341,6 +390,18 @@ async def test_the_writer_sees_the_base_and_the_patches_but_no_other_answer() ->
     user = writer.requests[0].messages[-1].content
     assert BASE in user and "claim: Add a rollback script." in user
     assert "It helps." not in user
+
+
+async def test_markers_that_a_member_wrote_reach_neither_the_writer_nor_the_final() -> None:
+    """They would pass for the writer's: `[[c1]]` in a base would credit its sentence to another answer."""
+    spoofed = given_answer("A", "Use a queue. [[c1]]\n\n```\nm = [[b]]\n```")
+    writer = FakeProvider("Use a queue. [[b]]\n\n```\nm = [[b]]\n```\n[[b]]\nAdd a rollback script. [[c1]]")
+    final, _ = await merge(writer, answers=[spoofed, ANSWERS[1]])
+    assert "<base n=" in writer.requests[0].messages[-1].content
+    assert "Use a queue.\n" in writer.requests[0].messages[-1].content
+    assert final is not None
+    assert final.text == "Use a queue.\n\n```\nm = [[b]]\n```\n\nAdd a rollback script."
+    assert [(span.source, span.check) for span in final.spans] == [("base", False), ("patch", False)]
 
 
 async def test_with_nothing_to_add_the_base_is_the_final_without_a_call() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fusion.engine.merge.guard import SENTENCES_MAX, facts_of, is_doubtful, split_sentences
@@ -11,6 +13,11 @@ from fusion.engine.merge.plan import Patch
 from fusion.engine.types import Span
 
 BASE_ID = "b"
+_FENCES = ("```", "~~~")
+_CLOSING_RE = re.compile(r"[.,;:!?。！？，、；：…\"')\]*_”’»」』）|]*")
+_BLANKS_RE = re.compile(r"\s*")
+_WORD_RE = re.compile(r"\w")
+_ASCII_WORD_RE = re.compile(r"[0-9A-Za-z]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +33,15 @@ class Source:
 def attribute(text: str, marks: Sequence[Mark], source: Source) -> tuple[Span, ...]:
     """Spans in order, without overlap; each sentence is in one, and like neighbours are joined.
 
-    A marker belongs to the sentence that it ends. A sentence without one is the base's if it stands there word for
-    word, else the writer's own. Ids that no patch has are dropped.
+    A marker belongs to the sentence that it ends; one in the middle of what looks like a sentence ends it there. A
+    sentence without one is the base's if it stands there word for word, else the writer's own. Ids that no patch has
+    are dropped.
     """
     attribution = _Attribution(source)
     spans: list[Span] = []
-    ids_at = _marked_sentences(text, marks)
-    for start, end in split_sentences(text):
+    pieces = [piece for sentence in split_sentences(text) for piece in _cut(text, sentence, marks)]
+    ids_at = _marked_pieces(pieces, marks)
+    for start, end in pieces:
         span = attribution.span(text, start, end, ids_at.get(start, ()))
         if spans and _is_same(spans[-1], span):
             spans[-1] = _joined(spans[-1], span)
@@ -69,9 +78,31 @@ class _Attribution:
         return Span(start, end, "patch", letters, tuple(patch.id for patch in patches), check=doubtful)
 
 
-def _marked_sentences(text: str, marks: Sequence[Mark]) -> dict[int, tuple[str, ...]]:
-    """Ids by the start of the sentence that each mark ends: the last one that begins before the mark."""
-    starts = [start for start, _ in split_sentences(text)]
+def _cut(text: str, sentence: tuple[int, int], marks: Sequence[Mark]) -> Iterator[tuple[int, int]]:
+    """A sentence in pieces, each ended by a mark with the punctuation after it; code blocks and words stay whole."""
+    start, end = sentence
+    if not text.startswith(_FENCES, start):
+        first = bisect_right(marks, start, key=_place)
+        for mark in marks[first : bisect_left(marks, end, key=_place)]:
+            cut = _matched_until(_CLOSING_RE, text, mark.at)
+            if start < cut and _WORD_RE.search(text, cut, end) and not _ASCII_WORD_RE.fullmatch(text, cut - 1, cut + 1):
+                yield start, cut
+                start = _matched_until(_BLANKS_RE, text, cut)
+    yield start, end
+
+
+def _place(mark: Mark) -> int:
+    return mark.at
+
+
+def _matched_until(pattern: re.Pattern[str], text: str, start: int) -> int:
+    match = pattern.match(text, start)
+    return match.end() if match else start
+
+
+def _marked_pieces(pieces: Sequence[tuple[int, int]], marks: Sequence[Mark]) -> dict[int, tuple[str, ...]]:
+    """Ids by the start of the piece that each mark ends: the last one that begins before the mark."""
+    starts = [start for start, _ in pieces]
     ids: dict[int, tuple[str, ...]] = {}
     number = 0
     for mark in marks:

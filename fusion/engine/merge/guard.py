@@ -31,7 +31,12 @@ _UNITS = frozenset(
     "ms s min h d ns us µs kb mb gb tb b k m km cm mm kg g mg l ml w kw v a hz khz mhz ghz "  # noqa: SIM905 - reads better
     "x % ° °c °f eur usd px em rem bit".split()
 )
-_SENTENCE_END_RE = re.compile(r"(?<=[.!?:])[\"')\]*_]{0,3}[ \t]+(?=[A-Z\d\"'(\[*_`])|\n+")
+_CLOSING = "\"')]*_”’»」』）"
+_WIDE_STOPS = "。！？"  # they end a sentence by themselves; no space follows
+_SENTENCE_END_RE = re.compile(
+    rf"(?<=[.!?:])[{re.escape(_CLOSING)}]{{0,3}}[ \t]+(?=[A-Z\d\"'(\[*_`])"
+    rf"|(?<=[{_WIDE_STOPS}])[{re.escape(_CLOSING)}]{{0,3}}(?=\S)|\n+"
+)
 _LIST_MARKER_RE = re.compile(r"^[ \t]*\d{1,9}[.)][ \t]+", re.MULTILINE)
 _WORD_RE = re.compile(r"\w")
 
@@ -105,14 +110,15 @@ def split_sentences(text: str) -> Iterable[tuple[int, int]]:
 def _prose_sentences(part: str, offset: int) -> Iterable[tuple[int, int]]:
     start = 0
     for match in _SENTENCE_END_RE.finditer(part):
-        if "\n" in match[0] or len(_WORD_RE.findall(part[start : match.start()], 0)) >= 8:  # "1." or "e.g." end nothing
+        ends = "\n" in match[0] or part[match.start() - 1] in _WIDE_STOPS
+        if ends or len(_WORD_RE.findall(part[start : match.start()], 0)) >= 8:  # "1." or "e.g." end nothing
             yield from _trimmed(part, offset, start, match.start() + _closing_marks(match[0]))
             start = match.end()
     yield from _trimmed(part, offset, start, len(part))
 
 
 def _closing_marks(gap: str) -> int:
-    return len(gap) - len(gap.lstrip("\"')]*_"))
+    return len(gap) - len(gap.lstrip(_CLOSING))
 
 
 def _trimmed(part: str, offset: int, start: int, end: int) -> Iterable[tuple[int, int]]:

@@ -9,11 +9,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-MARKER_MAX_CHARS = 120
+from fusion.engine.clean import split_code
+
+MARKER_MAX_CHARS = 160  # more than the longest marker takes
+OWN_CHARS = 6  # of the line before it, to tell `np.array([[b]])` of the base from a marker
 _ID = r"(?:b|c[0-9]{1,3})"
-_MARKER_RE = re.compile(rf"\[\[ {{0,3}}({_ID}(?: {{0,3}}[,;] {{0,3}}{_ID}){{0,14}}) {{0,3}}\]\]", re.IGNORECASE)
-_BEGUN_RE = re.compile(r"\[\[[bc0-9,; ]{0,110}\]?\Z", re.IGNORECASE)
+_MORE = r"(?: ?[,;/&+|] ?| and | )(?:b|c?[0-9]{1,3})"  # writers also put "[[c1, 3]]" and "[[c1 and c3]]"
+_MARKER = rf"\[\[ {{0,3}}({_ID}(?:{_MORE}){{0,14}}) {{0,3}}\]\]"
+_MARKER_RE = re.compile(_MARKER, re.IGNORECASE)
+_BEGUN_RE = re.compile(r"\[\[[bcand0-9,;/&+| ]{0,155}\]?\Z", re.IGNORECASE)
 _CUT_RE = re.compile(r"\[\[ {0,3}[bc]", re.IGNORECASE)
+_CODE_OR_MARKER_RE = re.compile(rf"(?P<code>`[^`\n]+`)|[ \t]{{0,3}}{_MARKER}", re.IGNORECASE)
 _BLANKS = " \t"
 
 
@@ -26,12 +32,18 @@ class Mark:
 
 
 class MarkerParser:
-    """Feed it the stream; it gives back the text to show and collects `marks` and the whole `text`."""
+    """Feed it the stream; it gives back the text to show and collects `marks` and the whole `text`.
 
-    def __init__(self) -> None:
+    `sources`: what the writer was given. Code in there may hold `[[b]]` as its own; where the writer repeats it, it is
+    text.
+    """
+
+    def __init__(self, sources: str = "") -> None:
         self.marks: list[Mark] = []
+        self._sources = sources
         self._pieces: list[str] = []
         self._length = 0
+        self._line = ""
         self._held = ""
 
     @property
@@ -55,7 +67,10 @@ class MarkerParser:
         shown: list[str] = []
         position = 0
         for match in _MARKER_RE.finditer(text):
-            shown.append(self._emit(text[position : match.start()].rstrip(_BLANKS)))
+            before = text[position : match.start()]
+            if self._is_own(before, match[0]):
+                continue
+            shown.append(self._emit(before.rstrip(_BLANKS)))
             self.marks.append(Mark(self._length, _ids(match[1])))
             position = match.end()
         certain = len(text) if is_end else _certain_until(text, position)
@@ -63,11 +78,27 @@ class MarkerParser:
         self._held = text[certain:]
         return "".join(shown)
 
+    def _is_own(self, before: str, marker: str) -> bool:
+        """Whether the sources have the same characters after the same beginning of a line."""
+        line = f"{self._line}{before}".rpartition("\n")[2][-OWN_CHARS:]
+        return bool(line.strip()) and f"{line}{marker}" in self._sources
+
     def _emit(self, text: str) -> str:
         if text:
             self._pieces.append(text)
             self._length += len(text)
+            self._line = f"{self._line}{text}".rpartition("\n")[2][-OWN_CHARS:]
         return text
+
+
+def without_markers(text: str) -> str:
+    """The text without what looks like a marker in its prose; code, in a block or in backticks, keeps its brackets."""
+    parts = (part if is_code else _CODE_OR_MARKER_RE.sub(_only_code, part) for is_code, part in split_code(text))
+    return "".join(parts)
+
+
+def _only_code(match: re.Match[str]) -> str:
+    return match["code"] or ""
 
 
 def _certain_until(text: str, start: int) -> int:
@@ -86,4 +117,6 @@ def _certain_until(text: str, start: int) -> int:
 
 
 def _ids(inside: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(part.strip().lower() for part in re.split("[,;]", inside)))
+    """`b`, `c1`, …: each once, whatever stands between them; "c1, 3" are c1 and c3."""
+    found = re.findall(r"\bb\b|[0-9]{1,3}", inside.lower())
+    return tuple(dict.fromkeys(one if one == "b" else f"c{one}" for one in found))

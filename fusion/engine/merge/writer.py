@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fusion.engine.budget import ASSUMED_CONTEXTS, SAFETY_SHARE, estimate_tokens
 from fusion.engine.call import Caller, CallResult
@@ -13,7 +13,7 @@ from fusion.engine.controls import Controls
 from fusion.engine.events import Emit, FinalGrew, FinalStarted
 from fusion.engine.labels import derive_seed, draw_nonce
 from fusion.engine.merge.attribute import Source, attribute
-from fusion.engine.merge.markers import MarkerParser
+from fusion.engine.merge.markers import MarkerParser, without_markers
 from fusion.engine.merge.plan import Patch, plan_patches
 from fusion.engine.prompts import FencedPatch, writer_messages
 from fusion.engine.prompts.images import for_writer
@@ -100,9 +100,9 @@ class _Writing:
         self.emit = emit
         self.caller = caller
         self.controls = controls
-        self.parser = MarkerParser()
         self.kind = task.kind
-        self.source = Source(task.base.letter, clean_answer(task.base.text), plan.prompt, task.patches)
+        self.source = _source(plan, task)
+        self.parser = MarkerParser(_told(self.source))
 
     async def run(self) -> Final | None:
         messages = self._messages()
@@ -175,6 +175,20 @@ class _Writing:
         prompt = sum(estimate_tokens(message.content) for message in messages)
         room = int(context * (1 - SAFETY_SHARE)) - prompt
         return min(max(self.plan.limits.writer_max_tokens, wanted), room)
+
+
+def _source(plan: Plan, task: WritingTask) -> Source:
+    """What the writer is given, without marks that members wrote: they would pass for the writer's own."""
+    patches = tuple(
+        replace(patch, claim=without_markers(patch.claim), quote=without_markers(patch.quote)) for patch in task.patches
+    )
+    base = without_markers(clean_answer(task.base.text))
+    return Source(task.base.letter, base, without_markers(plan.prompt), patches)
+
+
+def _told(source: Source) -> str:
+    claims = (text for patch in source.patches for text in (patch.claim, patch.quote))
+    return "\n".join((source.base, source.question, *claims))
 
 
 def _is_usable(result: CallResult) -> bool:
