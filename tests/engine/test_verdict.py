@@ -226,6 +226,26 @@ def test_labels_in_prose_become_letters() -> None:
     assert not any(label in json.dumps(verdict_to_dict(verdict)).upper() for label in LABELS.values())
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("答案K7T更好，Q2M错误。", "答案Answer A更好，Answer B错误。"),
+        ("_K7T_ and **q2m**", "_Answer A_ and **Answer B**"),
+        ("Die Antwort K7T und `9XD`", "Die Antwort A und Answer C"),
+        ("La réponse K7T; las respuestas K7T", "La réponse A; las respuestas A"),
+        ("AK7T, K7TX and 1K7T2 are other words", "AK7T, K7TX and 1K7T2 are other words"),
+    ],
+)
+def test_a_label_is_found_in_any_language_and_markup(said: str, shown: str) -> None:
+    assert read(wire(notes=said)).verdict.notes == shown
+    assert partial_verdict(json.dumps({"notes": said}, ensure_ascii=False), LABELS).notes == shown
+
+
+def test_a_label_that_is_still_being_written_is_not_shown_in_any_language() -> None:
+    text = '{"notes": "答案K7T'
+    assert [partial_verdict(text[:end], LABELS).notes for end in (-2, -1)] == ["答案", "答案"]
+
+
 def test_a_ranking_becomes_a_partition() -> None:
     assert read(wire(ranking=[["K7T"], ["K7T"]])).verdict.ranking == (("A",), ("B", "C"))
     assert read(wire(ranking=[["9XD", "K7T"], []])).verdict.ranking == (("A", "C"), ("B",))
@@ -266,6 +286,8 @@ def test_a_judge_that_invents_a_third_of_its_quotes_is_not_believed() -> None:
         ("“It lies on the Seine”", True),
         ("Paris is the capital … for centuries.", True),
         ("It lies on the Seine and has had this role for centuries", True),
+        ("the capital of France. [… 1,840 tokens omitted …] for centuries", True),
+        ("the capital of Spain. [… 1,840 tokens omitted …] for centuries", False),
         ("It lies on the Rhine and was never a capital", False),
         ("…", False),
     ],
@@ -333,6 +355,7 @@ TIE = {"verdict": "tie", "winner": None, "margin": "none", "ranking": [["K7T", "
     [
         ("C", {}, ("A", "clear")),
         ("C", {"margin": "slight"}, ("A", "close")),
+        ("C", {"ranking": [["K7T", "Q2M"], ["9XD"]]}, ("A", "close")),
         ("B", TIE, ("B", "could_not_separate")),
         ("C", TIE, ("A", "could_not_separate")),
         ("B", TIE | {"ranking": [["K7T"], ["Q2M"], ["9XD"]]}, ("B", "could_not_separate")),

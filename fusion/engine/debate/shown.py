@@ -10,7 +10,7 @@ from fusion.engine.disputes import Dispute, LedgerStance
 from fusion.engine.merge.guard import split_sentences
 from fusion.engine.steering import scan
 from fusion.engine.types import Plan
-from fusion.engine.verdict.names import Names, storable
+from fusion.engine.verdict.names import Names, label_pattern, storable
 
 STANCE_QUOTED_CHARS = 80
 NAME_MIN_CHARS = 4  # a shorter name is a word too often
@@ -122,10 +122,7 @@ class StanceNames:
     def __init__(self, labels: Mapping[str, str], disputes: Sequence[Dispute]) -> None:
         stances = {stance.id: stance for dispute in disputes for stance in dispute.stances}
         self._words = {label.upper(): _quoted(stances[one]) for one, label in labels.items() if one in stances}
-        found = "|".join(re.escape(label) for label in sorted(self._words, key=len, reverse=True))
-        self._prose_re = re.compile(
-            rf"(?:\b(?:the )?(?:stance|label) )?`?\b(?P<label>{found or '(?!)'})\b`?", re.IGNORECASE
-        )
+        self._prose_re = re.compile(rf"(?:\b(?:the )?(?:stance|label) )?{label_pattern(self._words)}", re.IGNORECASE)
 
     def prose(self, text: str) -> str:
         return self._prose_re.sub(lambda match: self._words[match["label"].upper()], storable(text))

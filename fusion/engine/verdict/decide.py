@@ -31,8 +31,9 @@ def decide(
 ) -> Decision:
     """The chosen letter and its standing.
 
-    A winner stands, `clear` or (slight margin) `close`. A tie, or a verdict that contradicts itself, ships the anchor
-    if it is among the tied, else the best of them, as `could_not_separate`. Never decided by position or length.
+    A winner stands, `clear` or (slight margin, or not alone in its place) `close`. A tie, or a verdict that contradicts
+    itself, ships the anchor if it is among the tied, else the best of them, as `could_not_separate`. Never decided by
+    position or length.
     An answer that is `barred` is never chosen.
     """
     if verdict.verdict == "none_acceptable":
@@ -40,13 +41,18 @@ def decide(
     if verdict.verdict == "cannot_judge":
         return Decision(None, "cannot_judge")
     if verdict.winner is not None and not inconsistent and verdict.winner not in barred:
-        return Decision(verdict.winner, "clear" if verdict.margin == "clear" else "close")
+        return Decision(verdict.winner, "clear" if _is_clear(verdict) else "close")
     tied = _tied(verdict, barred)
     if not tied:
         return Decision(None, "none_acceptable")
     if anchor in tied:
         return Decision(anchor, "could_not_separate")
     return Decision(_best(verdict, tied, texts), "could_not_separate")
+
+
+def _is_clear(verdict: Verdict) -> bool:
+    """The judge says so and does not put another answer beside the winner."""
+    return verdict.margin == "clear" and len(verdict.ranking[0]) == 1
 
 
 def _tied(verdict: Verdict, barred: Collection[str]) -> list[str]:

@@ -3,7 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+
+# What a label follows when a judge writes in the language of the question; it is kept, and the letter comes after it.
+_NOUNS = (
+    r"answers?|responses?|candidates?|labels?|antwort(?:en)?|antwoord(?:en)?|"
+    r"réponses?|respuestas?|respostas?|rispost[ae]"
+)
+
+_WORD_RE = re.compile(r"[0-9A-Za-z]")
+
+
+def label_pattern(labels: Collection[str]) -> str:
+    """Any of the labels, standing alone, as group `label`; matches nothing without labels.
+
+    Only letters and digits of ASCII make a longer word of it: Chinese puts no space around a label, Markdown a `_`.
+    """
+    found = "|".join(re.escape(label) for label in sorted(labels, key=len, reverse=True))
+    return rf"`?(?<![0-9A-Za-z])(?P<label>{found or '(?!)'})(?![0-9A-Za-z])`?"
 
 
 class Names:
@@ -11,11 +28,7 @@ class Names:
 
     def __init__(self, labels: Mapping[str, str]) -> None:
         self._letters = {label.upper(): letter for letter, label in labels.items()}
-        found = "|".join(re.escape(label) for label in sorted(self._letters, key=len, reverse=True))
-        self._prose_re = re.compile(
-            rf"(?:\b(?P<noun>answers?|responses?|candidates?|labels?)\s{{1,3}})?`?\b(?P<label>{found or '(?!)'})\b`?",
-            re.IGNORECASE,
-        )
+        self._prose_re = re.compile(rf"(?:\b(?P<noun>{_NOUNS})\s{{1,3}})?{label_pattern(self._letters)}", re.IGNORECASE)
 
     def letter(self, label: str) -> str:
         """Raises KeyError for a label that is not of this call."""
@@ -33,7 +46,7 @@ class Names:
         longest = max(map(len, self._letters), default=0)
         for size in range(min(longest - 1, len(text)), 0, -1):
             head, tail = text[:-size], text[-size:].upper()
-            if not head[-1:].isalnum() and any(label.startswith(tail) for label in self._letters):
+            if not _WORD_RE.match(head[-1:]) and any(label.startswith(tail) for label in self._letters):
                 return head
         return text
 

@@ -22,7 +22,8 @@ SEARCHED_MAX_CHARS = 120_000  # of an answer; of a longer one its two ends, whic
 SCANNED_MAX_CHARS = 8_000_000  # read while looking for exact quotes; later quotes are dropped, and not counted either
 COMPARED_MAX_CHARS = 30_000_000  # pairs of characters compared while looking for slips; later quotes must be exact
 
-_ELLIPSIS_RE = re.compile(r"\s*(?:\.{3,}|…|\[(?:\.{3}|…)\])\s*")
+# Ours too: a judge that was shown a trimmed answer may quote across its "[… 1,840 tokens omitted …]".
+_ELLIPSIS_RE = re.compile(r"\s*(?:\[…[^\[\]]{0,60}…\]|\.{3,}|…|\[(?:\.{3}|…)\])\s*")
 _MARKS = "\"'`“”‘’«»*_ \n\t"
 # One by one, since `str.translate` is fifty times slower on text beyond ASCII.
 _PLAINER = (("“", '"'), ("”", '"'), ("‘", "'"), ("’", "'"), ("–", "-"), ("—", "-"), ("*", ""), ("`", ""), ("_", ""))
