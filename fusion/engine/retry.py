@@ -21,7 +21,7 @@ def retry_wait(result: CallResult, *, dice: str, deadline: float, wait_max_s: fl
         return None
     jitter = round(Random(dice).uniform(*RETRY_WAIT_S), 3)  # noqa: S311 - jitter is no secret
     asked_for = result.retry_after_s or 0.0
-    wait_s = max(jitter, asked_for)
+    wait_s = asked_for + jitter  # on top: members that were sent away together must not come back together
     fits = asyncio.get_running_loop().time() + wait_s < deadline
     return wait_s if fits and asked_for <= wait_max_s else None
 
