@@ -298,8 +298,8 @@ class Sitting(ABC, Generic[R, O]):
     # --- failures ----------------------------------------------------------------------------------------
 
     def problem(self, result: CallResult) -> Failure | None:
-        """Why this reply is not even worth reading: refused, failed or empty."""
-        if result.status in ("refused", "failed"):
+        """Why this reply is not even worth reading: refused, failed, empty, or to a prompt that was not read whole."""
+        if result.status in ("refused", "failed") or _is_too_long_for_context(result):
             return result.failure or self.unreadable()
         if not result.text.strip():
             empty = Failure("judge_empty", f"{self.endpoint.name} returned an empty {self.decision}.")

@@ -205,7 +205,8 @@ class ChunkReader:
             return
         if reason.lower() == "error":
             raise ProviderStreamCut(f"{self._connection.label} reported an error while {self._model_id} was answering.")
-        self._reason = _REASONS.get(reason.lower(), FinishReason.OTHER)
+        word = reason.lower().partition(":")[0]  # Google adds why: "content_filter: PROHIBITED_CONTENT"
+        self._reason = _REASONS.get(word, FinishReason.OTHER)
 
     def _show(self, text: str) -> Iterator[TextDelta | ReasoningDelta]:
         for piece in self._counted(text):

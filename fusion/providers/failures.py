@@ -47,7 +47,7 @@ _MAX_WORDS = 4000
 _CONTEXT = re.compile(
     r"context[_ ]length|context[_ ]window|context size|maximum context|prompt is too long|input is too long"
     r"|too many (?:input )?tokens|input token count|reduce the length|string_above_max_length"
-    r"|exceeds? the (?:available|maximum)[\w ]*(?:context|tokens)",
+    r"|exceeds? the (?:available|maximum)[\w ]*(?:context|tokens)|max_new_tokens\W+must be <=",
     re.IGNORECASE,
 )
 _REFUSED = re.compile(

@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 import orjson
 
-from fusion.engine.types import Chunk, CompletionRequest
-from fusion.errors import ProviderError, ProviderTimeout
+from fusion.engine.types import Chunk, CompletionRequest, Usage
+from fusion.errors import ProviderContextTooLong, ProviderError, ProviderTimeout
 from fusion.providers.clients import shared_client
 from fusion.providers.connection import Connection
 from fusion.providers.failures import (
@@ -36,6 +36,7 @@ from fusion.providers.request_body import (
     remember_quirks,
     remembered_quirks,
 )
+from fusion.providers.usage import was_prompt_cut
 
 MAX_REASKS = 3
 
@@ -86,6 +87,8 @@ class OpenAIChatProvider:
                     yield chunk
             for chunk in reply.reader.held_back():
                 yield chunk
+                if failure is None and isinstance(chunk, Usage):
+                    failure = self._cut_prompt(request, chunk)
             if failure is not None:
                 raise failure
             yield reply.reader.end()
@@ -101,13 +104,14 @@ class OpenAIChatProvider:
             if response.status_code == 200:
                 return response
             words = await self._error_words(response)
-            lesson = lesson_of(response.status_code, words, body, quirks) if reasks_left else None
+            error = self._refused(response, request, words)
+            lesson = lesson_of(error, words, body, quirks) if reasks_left else None
             if lesson is None:
                 break
             quirks = lesson.quirks
             if lesson.lasting:
                 remember_quirks(self._connection, request.model_id, quirks)
-        raise self._refused(response, request, words)
+        raise error
 
     async def _body(self, request: CompletionRequest, quirks: Quirks) -> tuple[dict[str, Any], bytes]:
         """The body and its bytes. Images make it large: encoding them would hold up the loop."""
@@ -132,7 +136,11 @@ class OpenAIChatProvider:
             raise transport_error(self._connection, exc, started=False) from exc
 
     def _headers(self) -> dict[str, str]:
-        headers = {"Content-Type": "application/json", "Accept": "text/event-stream", **dict(self._preset.headers)}
+        headers = {
+            "Content-Type": "application/json",
+            "Accept": "text/event-stream, application/json",
+            **dict(self._preset.headers),
+        }
         if self._connection.api_key:
             headers["Authorization"] = f"Bearer {self._connection.api_key}"
         return headers
@@ -154,6 +162,16 @@ class OpenAIChatProvider:
         finally:
             await response.aclose()
         return read_error_body(bytes(body[: self._limits.error_bytes]))
+
+    def _cut_prompt(self, request: CompletionRequest, usage: Usage) -> ProviderError | None:
+        """The error that an answer to half a prompt is, where the server cuts long prompts without a word."""
+        chars = sum(len(message.content) for message in request.messages)
+        if not (self._preset.cuts_prompts and was_prompt_cut(usage, chars)):
+            return None
+        return ProviderContextTooLong(
+            f"{self._connection.label} gave {request.model_id} only {usage.input_tokens:,} tokens of a longer prompt: "
+            "start it with a larger context, for example OLLAMA_CONTEXT_LENGTH=32768."
+        )
 
     def _refused(self, response: httpx.Response, request: CompletionRequest, words: ErrorWords) -> ProviderError:
         return upstream_error(

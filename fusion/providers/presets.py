@@ -19,6 +19,7 @@ class Preset:
 
     `schema_mode`: how a reply's JSON schema may be asked for. `key_header`: how the key travels when models are listed
     (completions always use `Authorization: Bearer`). `hidden`: a pattern of model ids that cannot chat here.
+    `cuts_prompts`: a prompt longer than the context is shortened without a word instead of refused.
     `seats` and `judges`: patterns of model ids, best first, in which `*` stands for a version number and the newest
     that really exists is taken; each seat is another family where there are several: they share no blind spots.
     """
@@ -36,6 +37,7 @@ class Preset:
     headers: tuple[tuple[str, str], ...] = ()
     key_header: Literal["Authorization", "x-api-key"] = "Authorization"
     models_path: str = "/models"
+    cuts_prompts: bool = False
     hidden: str = ""
     seats: tuple[tuple[str, ...], ...] = ()
     judges: tuple[str, ...] = ()
@@ -88,7 +90,6 @@ PRESETS: dict[str, Preset] = {
             base_url="https://api.anthropic.com/v1",
             key_env="ANTHROPIC_API_KEY",
             families=("anthropic",),
-            schema_mode="none",  # its compatible endpoint ignores `response_format`
             headers=(("anthropic-version", "2023-06-01"),),
             key_header="x-api-key",
             models_path="/models?limit=1000",
@@ -110,6 +111,7 @@ PRESETS: dict[str, Preset] = {
             label="Ollama",
             base_url="http://localhost:11434/v1",
             needs_key=False,
+            cuts_prompts=True,
             seats=_LOCAL,
         ),
         Preset(

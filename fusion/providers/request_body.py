@@ -10,25 +10,38 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fusion.engine.types import CompletionRequest, Image, Message
+from fusion.errors import ProviderBadRequest, ProviderContextTooLong, ProviderError
 from fusion.providers.connection import Connection
 from fusion.providers.failures import ErrorWords
 from fusion.providers.presets import LimitParam, Preset
 
 _MAX_REMEMBERED = 2000
+MIN_ROOM_TOKENS = 1024  # with less than this left for an answer, the prompt is what is too long
 _OPTIONAL = {
+    # Google says `response_schema`, or only that the schema has too many states.
     "response_format": re.compile(
-        r"response_format|json_schema|json_object|json mode|structured.?outputs?", re.IGNORECASE
+        r"response_?format|(?:json|response|output).?schema|\bschema\b|json_object|json mode|structured.?outputs?",
+        re.IGNORECASE,
     ),
     "stream_options": re.compile(r"stream_options|include_usage", re.IGNORECASE),
+    # OpenAI streams some models to verified organisations only, and answers everyone else whole.
+    "stream": re.compile(
+        r"^stream$|\bparam=stream(?!\w)|verified to stream|(?:not|n't) support streaming", re.IGNORECASE
+    ),
     "temperature": re.compile(r"\btemperature\b", re.IGNORECASE),
     "max_tokens": re.compile(r"\bmax_tokens\b", re.IGNORECASE),
     "max_completion_tokens": re.compile(r"\bmax_completion_tokens\b", re.IGNORECASE),
 }
 _UNSUPPORTED = re.compile(
-    r"unsupported|not (?:supported|permitted|allowed|available)|un(?:known|expected|recognized)|extra_forbidden"
-    r"|does not support|doesn't support|only the default|instead|deprecated|additional propert"
+    r"unsupported|unavailable|not (?:supported|permitted|allowed|available)|un(?:known|expected|recognized)"
+    r"|extra_forbidden|does not support|doesn't support|only the default|instead|deprecated|additional propert"
     r"|invalid (?:field|argument|parameter)",
     re.IGNORECASE,
+)
+# Prompt and token limit together are too much: vLLM (three wordings over time), OpenRouter, Together and TGI.
+_CONTEXT_SIZE = re.compile(r"context length (?:is|of)(?: only)? (\d{1,8})|must be <= (\d{1,8})", re.IGNORECASE)
+_PROMPT_SIZE = re.compile(
+    r"(\d{1,8})(?: tokens)? (?:in the messages|of text input|in (?:your|the) prompt|`?inputs?`? tokens)", re.IGNORECASE
 )
 _OTHER_LIMIT_PARAM: dict[str, LimitParam] = {
     "max_tokens": "max_completion_tokens",
@@ -38,10 +51,14 @@ _OTHER_LIMIT_PARAM: dict[str, LimitParam] = {
 
 @dataclass(frozen=True, slots=True)
 class Quirks:
-    """What one model at one connection does not take: parameters to leave out, another name for the token limit."""
+    """What one model at one connection does not take: parameters to leave out, another name for the token limit.
+
+    `room`: tokens that this very prompt leaves for the answer; never remembered.
+    """
 
     without: frozenset[str] = frozenset()
     limit_param: LimitParam | None = None
+    room: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +96,15 @@ def has_images(request: CompletionRequest) -> bool:
 
 
 def completion_body(preset: Preset, request: CompletionRequest, quirks: Quirks) -> dict[str, Any]:
-    """The JSON body of a streamed completion."""
+    """The JSON body of a completion, streamed where the model lets us."""
+    limit = request.max_tokens if quirks.room is None else min(request.max_tokens, quirks.room)
     body: dict[str, Any] = {
         "model": request.model_id,
         "messages": [{"role": message.role, "content": _content(message)} for message in request.messages],
         "stream": True,
-        (quirks.limit_param or preset.limit_param): request.max_tokens,
+        (quirks.limit_param or preset.limit_param): limit,
     }
-    if preset.usage_option:
+    if preset.usage_option and "stream" not in quirks.without:
         body["stream_options"] = {"include_usage": True}
     if request.temperature is not None and preset.temperature:
         body["temperature"] = request.temperature
@@ -111,19 +129,45 @@ def _data_url(image: Image) -> str:
     return f"data:{image.media_type};base64,{b64encode(image.data).decode('ascii')}"
 
 
-def lesson_of(status: int, words: ErrorWords, body: Mapping[str, Any], quirks: Quirks) -> Lesson | None:
-    """What a refusal that names an optional parameter of `body` teaches; None when it names none."""
-    if status not in (400, 422):
+def lesson_of(error: ProviderError, words: ErrorWords, body: Mapping[str, Any], quirks: Quirks) -> Lesson | None:
+    """What a refusal teaches that names an optional parameter of `body`, or says nothing of use; else None.
+
+    `error` is what the refusal would be to a person.
+    """
+    if error.status not in (400, 422):
         return None
+    if isinstance(error, ProviderContextTooLong) and (room := _room(words, body)) is not None and quirks.room is None:
+        return Lesson(replace(quirks, room=room), lasting=False)
     lasting = bool(_UNSUPPORTED.search(words.everything))
-    for name, pattern in _OPTIONAL.items():
-        if name not in body or not (pattern.search(words.param) or pattern.search(words.everything)):
-            continue
+    named = [name for name in _OPTIONAL if name in body and _names(words, name)]
+    for name in named:
         if name not in _OTHER_LIMIT_PARAM:
             return Lesson(replace(quirks, without=quirks.without | {name}), lasting)
         if lasting and quirks.limit_param is None:  # else it is the number that is refused, and another name won't help
             return Lesson(replace(quirks, limit_param=_OTHER_LIMIT_PARAM[name]), lasting)
+    if not named and type(error) is ProviderBadRequest and "response_format" in body:
+        # Google says no more than "Request contains an invalid argument" of a schema that it finds too large.
+        return Lesson(replace(quirks, without=quirks.without | {"response_format"}), lasting=False)
     return None
+
+
+def _names(words: ErrorWords, name: str) -> bool:
+    pattern = _OPTIONAL[name]
+    return bool(pattern.search(words.param) or pattern.search(words.everything))
+
+
+def _room(words: ErrorWords, body: Mapping[str, Any]) -> int | None:
+    """Tokens that are left for the answer, when the refusal tells what the context and the prompt take; else None.
+
+    vLLM 0.15 tells the context without the token limit, so that the prompt seems to be longer than it.
+    """
+    context, prompt = _CONTEXT_SIZE.search(words.everything), _PROMPT_SIZE.search(words.everything)
+    if context is None or prompt is None:
+        return None
+    asked = next((int(body[name]) for name in _OTHER_LIMIT_PARAM if name in body), 0)
+    room = int(context[1] or context[2]) - int(prompt[1])
+    room = room if room > 0 else room + asked
+    return room if MIN_ROOM_TOKENS <= room < asked else None
 
 
 def _response_format(preset: Preset, schema: Mapping[str, Any]) -> dict[str, Any]:

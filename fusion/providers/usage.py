@@ -10,6 +10,7 @@ from typing import Any
 from fusion.engine.types import Usage
 
 MAX_TOKENS = 100_000_000
+_CUT_CHARS_PER_TOKEN = 4.4  # a prompt of which less was read has more characters for each token that was
 _MAX_COST = Decimal(1_000_000)
 _NANOS = Decimal(1_000_000_000)
 
@@ -25,6 +26,16 @@ def read_usage(payload: bytes) -> Usage | None:
         return None
     usage = chunk.get("usage") if isinstance(chunk, dict) else None
     return _usage(usage) if isinstance(usage, dict) else None
+
+
+def was_prompt_cut(usage: Usage, prompt_chars: int) -> bool:
+    """Whether a server has read less of a prompt than it was sent, told by how Ollama does it without a word.
+
+    What is over the context goes, or (seen in 0.32, its issue 17427) what is over half of the context and two tokens.
+    Either way the count of what was read is a round one: 4096 or 2050 at its default of 4096.
+    """
+    is_round = usage.input_tokens >= 1024 and usage.input_tokens % 1024 in (0, 2)
+    return is_round and prompt_chars > _CUT_CHARS_PER_TOKEN * usage.input_tokens
 
 
 def decimal_or_none(value: object) -> Decimal | None:

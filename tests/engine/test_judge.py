@@ -578,6 +578,17 @@ async def test_answers_that_fit_on_paper_become_shorter_too_when_the_provider_fi
     assert second < 0.81 * first
 
 
+async def test_a_verdict_on_a_prompt_that_was_not_read_whole_is_no_verdict() -> None:
+    def half_read(request: CompletionRequest) -> Reply:
+        whole = "".join(_pieces(verdict_for("A: Paris"), request))
+        return says(whole, error=ProviderContextTooLong("only half of it was read"))
+
+    forgetful, sound = judge(half_read), judge(verdict_for("C: Paris"))
+    hearing = await hear(forgetful, sound, answers=long_answers())
+    assert (hearing.judged.chosen, hearing.judged.attempt) == ("C", 2)
+    assert hearing.next_steps == ["reask", "fallback"] and len(forgetful.requests) == 2
+
+
 async def test_a_judge_whose_context_leaves_no_fair_share_is_not_asked() -> None:
     small, large = judge(verdict_for("A: Paris")), judge(verdict_for("A: Paris"))
     plan = make_plan(FakeProvider(), judges=[small, large])

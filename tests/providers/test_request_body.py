@@ -19,11 +19,63 @@ SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "required":
 REQUEST = CompletionRequest("m", (Message("user", "Hi"),), 50, temperature=0.2, response_schema=SCHEMA)
 
 
+TEMPERATURE_OPENAI = {
+    "error": {
+        "message": "Unsupported value: 'temperature' does not support 0.2 with this model. "
+        "Only the default (1) value is supported.",
+        "type": "invalid_request_error",
+        "param": "temperature",
+        "code": "unsupported_value",
+    }
+}
+GOOGLE_UNKNOWN = (
+    "Invalid JSON payload received. Unknown name \"additionalProperties\" at 'generation_config.response_schema': "
+    "Cannot find field."
+)
+GOOGLE_STATES = (
+    "The specified schema produces a constraint that has too many states for serving.  Typical causes of this error "
+    "are schemas with lots of text (for example, very long property or enum names), schemas with long array length "
+    "limits (especially when nested), or schemas using complex value matchers"
+)
+GOOGLE_WORDLESS = "Request contains an invalid argument."
+ANTHROPIC_SCHEMA = "output_format.schema: For 'object' type, 'additionalProperties: true' is not supported."
+UNVERIFIED = {
+    "error": {
+        "message": "Your organization must be verified to stream this model. Please go to: "
+        "https://platform.openai.com/settings/organization/general and click on Verify Organization. If you just "
+        "verified, it can take up to 15 minutes for access to propagate.",
+        "type": "invalid_request_error",
+        "param": "stream",
+        "code": "unsupported_value",
+    }
+}
+
+
 @pytest.fixture(autouse=True)
 def nothing_learned() -> Iterator[None]:
     forget_quirks()
     yield
     forget_quirks()
+
+
+WHOLE = {
+    "id": "chatcmpl-1",
+    "object": "chat.completion",
+    "model": "gpt-5-2025-08-07",
+    "choices": [
+        {
+            "index": 0,
+            "message": {"role": "assistant", "content": "Paris.", "refusal": None, "annotations": []},
+            "finish_reason": "stop",
+        }
+    ],
+    "usage": {
+        "prompt_tokens": 9,
+        "completion_tokens": 200,
+        "total_tokens": 209,
+        "completion_tokens_details": {"reasoning_tokens": 192},
+    },
+}
 
 
 class Picky:
@@ -58,6 +110,10 @@ def unsupported(name: str, more: str = "") -> dict[str, Any]:
         ("temperature", unsupported("temperature")),
         ("stream_options", {"detail": [{"loc": ["body", "stream_options"], "msg": "Extra inputs are not permitted"}]}),
         ("temperature", "unexpected keyword 'temperature'"),
+        ("temperature", TEMPERATURE_OPENAI),
+        ("temperature", {"type": "error", "error": {"message": "`temperature` is deprecated for this model."}}),
+        ("response_format", {"error": {"message": "This response_format type is unavailable now"}}),
+        ("response_format", [{"error": {"code": 400, "message": GOOGLE_UNKNOWN, "status": "INVALID_ARGUMENT"}}]),
     ],
 )
 async def test_a_refused_parameter_is_left_out_and_the_model_remembered(name: str, refusal: object) -> None:
@@ -66,6 +122,79 @@ async def test_a_refused_parameter_is_left_out_and_the_model_remembered(name: st
     assert (await hear(provider, REQUEST)).text == "Paris."
     assert (await hear(provider, REQUEST)).text == "Paris."
     assert [name in body for body in upstream.bodies] == [True, False, False]
+
+
+@pytest.mark.parametrize("said", [GOOGLE_STATES, GOOGLE_WORDLESS, ANTHROPIC_SCHEMA])
+async def test_a_schema_that_a_provider_cannot_take_is_left_out(said: str) -> None:
+    refusal = [{"error": {"code": 400, "message": said, "status": "INVALID_ARGUMENT"}}]
+    upstream = Picky(response_format=refusal)
+    assert (await hear(provider_of(upstream), REQUEST)).text == "Paris."
+    assert ["response_format" in body for body in upstream.bodies] == [True, False]
+
+
+async def test_a_wordless_refusal_without_a_schema_is_not_asked_again() -> None:
+    upstream = Picky(model={"error": {"message": GOOGLE_WORDLESS}})
+    plain = CompletionRequest("m", REQUEST.messages, 50)
+    assert isinstance((await hear(provider_of(upstream), plain)).error, ProviderBadRequest)
+    assert len(upstream.bodies) == 1
+
+
+async def test_a_model_that_streams_to_verified_organisations_only_answers_whole() -> None:
+    bodies: list[dict[str, Any]] = []
+
+    def openai(request: httpx.Request) -> httpx.Response:
+        bodies.append(json.loads(request.content))
+        if bodies[-1].get("stream"):
+            return httpx.Response(400, json=UNVERIFIED)
+        return httpx.Response(200, json=WHOLE)
+
+    provider = provider_of(openai)
+    heard = await hear(provider, REQUEST)
+    assert (heard.text, heard.error) == ("Paris.", None)
+    assert heard.usage is not None and heard.usage.output_tokens == 200
+    assert heard.finish is not None and heard.finish.upstream_model == "gpt-5-2025-08-07"
+    await hear(provider, REQUEST)
+    assert [body.get("stream") for body in bodies] == [True, None, None]
+    assert "stream_options" in bodies[0] and "stream_options" not in bodies[1]
+
+
+TOO_MUCH = {
+    "vllm": "This model's maximum context length is 8192 tokens. However, you requested 8219 tokens (27 in the "
+    "messages, 8192 in the completion). Please reduce the length of the messages or completion.",
+    "vllm, later": "This model's maximum context length is 8192 tokens. However, your request has 27 input tokens plus "
+    "8192 'max_tokens'. Please reduce one or the other.",
+    "vllm 0.15": "This model's maximum context length is 0 tokens. However, your request has 27 input tokens. Please "
+    "reduce the length of the input messages. (parameter=input_tokens, value=27)",
+    "openrouter": "This endpoint's maximum context length is 8192 tokens. However, you requested about 8219 tokens "
+    "(27 of text input, 8192 in the output). Please reduce the length of either one.",
+    "tgi": "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 8192. Given: 27 `inputs` tokens and "
+    "8192 `max_new_tokens`",
+}
+
+
+@pytest.mark.parametrize("said", TOO_MUCH.values(), ids=TOO_MUCH)
+async def test_an_answer_may_have_what_the_prompt_leaves_of_a_small_context(said: str) -> None:
+    bodies: list[dict[str, Any]] = []
+
+    def small(request: httpx.Request) -> httpx.Response:
+        bodies.append(json.loads(request.content))
+        if bodies[-1]["max_tokens"] + 27 > 8192:
+            return httpx.Response(400, json={"object": "error", "message": said, "code": 400})
+        return httpx.Response(200, headers=SSE, content=PARIS)
+
+    heard = await hear(provider_of(small), CompletionRequest("m", REQUEST.messages, 8192))
+    assert (heard.text, heard.error) == ("Paris.", None)
+    assert [body["max_tokens"] for body in bodies] == [8192, 8165]
+
+
+async def test_a_prompt_that_leaves_next_to_nothing_for_an_answer_is_too_long() -> None:
+    said = (
+        "This model's maximum context length is 8192 tokens. However, you requested 12096 tokens (8000 in the messages"
+    )
+    upstream = Picky(model={"error": {"message": said}})
+    heard = await hear(provider_of(upstream), CompletionRequest("m", REQUEST.messages, 4096))
+    assert isinstance(heard.error, ProviderContextTooLong)
+    assert len(upstream.bodies) == 1
 
 
 async def test_what_one_model_refuses_is_still_sent_to_another() -> None:
@@ -119,7 +248,7 @@ def test_presets_differ_in_data() -> None:
     openai = completion_body(PRESETS["openai"], REQUEST, Quirks())
     assert openai["max_completion_tokens"] == 50 and "max_tokens" not in openai
     assert openai["response_format"]["json_schema"]["strict"] is True
-    assert "response_format" not in completion_body(PRESETS["anthropic"], REQUEST, Quirks())
+    assert completion_body(PRESETS["anthropic"], REQUEST, Quirks())["response_format"]["type"] == "json_schema"
     assert "stream_options" not in completion_body(PRESETS["openrouter"], REQUEST, Quirks())
 
 
