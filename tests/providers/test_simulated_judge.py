@@ -178,6 +178,16 @@ async def test_unknown_answers_are_judged_by_their_surface_and_the_verdict_says_
     assert all(2 <= score <= 4 for one in reading.verdict.assessments for score in one.scores.values())
 
 
+async def test_members_that_only_say_that_they_are_simulated_have_answered_nothing_and_said_nothing_doubtful() -> None:
+    answers = await answers_to(ESPRESSO)
+    verdict = (await judged(ESPRESSO, answers)).verdict
+    assert [one.problems[-1].issue for one in verdict.assessments] == [
+        "The question is not answered: no model was asked."
+    ] * len(answers)
+    assert all(one.problems[-1].quote in answers[place] for place, one in enumerate(verdict.assessments))
+    assert {point.standing for point in verdict.unique} == {"supported"}
+
+
 async def test_unknown_answers_with_other_numbers_in_the_same_sentence_contradict_each_other() -> None:
     verdict = (await judged(ESPRESSO, PLAIN_ANSWERS)).verdict
     quotes = {stance.quote for dispute in verdict.contradictions for stance in dispute.stances}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from fusion.providers.catalogue import ModelInfo, Price
 
+OPENING_CHARS = 25  # of a placeholder: enough to tell it from every other text
 _QUOTED_CHARS = 160
 _TOPIC_WORDS = 4
 _MARKDOWN_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+\-.!|~$&:])")
@@ -65,7 +66,7 @@ only for the bundled examples. What reached me was:
 
 > {question}
 
-I looked at it only as text: {words} words{topics}.
+I looked at it only as text: {words}{topics}.
 
 ### What would happen with a real model
 
@@ -199,11 +200,16 @@ def persona_named(model_id: str) -> Persona | None:
     return next((persona for persona in PERSONAS if persona.model_id == model_id), None)
 
 
+def is_placeholder(text: str) -> bool:
+    """Whether a text is what one of the personas says of a prompt that nobody wrote answers for."""
+    return text.startswith(tuple(persona.placeholder.partition("{")[0][:OPENING_CHARS] for persona in PERSONAS))
+
+
 def placeholder_answer(persona: Persona, question: str) -> str:
     """What this persona says of a prompt without a written answer: that it is simulated, and what a key would do."""
     return persona.placeholder.format(
         question=_restated(question),
-        words=len(question.split()),
+        words="1 word" if len(question.split()) == 1 else f"{len(question.split()):,} words",
         topics=_topics(question),
     )
 

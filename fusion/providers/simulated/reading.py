@@ -12,6 +12,7 @@ from itertools import islice
 from fusion.engine.steering import scan
 from fusion.providers.simulated.appraisal import Appraisal, Claim, Dispute, Fault, Side
 from fusion.providers.simulated.fences import FencedAnswer
+from fusion.providers.simulated.personas import is_placeholder
 from fusion.providers.simulated.prose import agree, conflict, content_words, numbers, sentences, words
 
 NOTES = (
@@ -60,7 +61,7 @@ def claims(answers: Sequence[FencedAnswer]) -> tuple[Claim, ...]:
             holders = (label, *_also_said_by(sentence, label, said))
             if len(holders) > 1 and not any(agree(sentence, claim.text) for claim in shared):
                 shared.append(Claim(sentence, holders, sentence[:QUOTE_MAX_CHARS], "plausible"))
-    alone = (_own_point(label, said) for label in said)
+    alone = (_own_point(answer, said) for answer in answers)
     return (*shared[:CLAIMS_TOLD], *(claim for claim in alone if claim))
 
 
@@ -101,6 +102,8 @@ def _grade(share: float, some: float, much: float) -> int:
 
 
 def _strengths(text: str, question: str) -> tuple[str, ...]:
+    if is_placeholder(text):
+        return ("Says openly that it is simulated, instead of pretending to answer.",)
     told = []
     taken_up = sorted(content_words(question) & content_words(text))[:4]
     if taken_up:
@@ -114,6 +117,9 @@ def _strengths(text: str, question: str) -> tuple[str, ...]:
 
 def _problems(text: str) -> tuple[Fault, ...]:
     steering = [Fault(quote, "Speaks to the judge, not to the asker.", "major") for quote in steering_quotes(text)]
+    if is_placeholder(text):
+        opening = next(iter(sentences(text)), "")[:QUOTE_MAX_CHARS]
+        return (*steering[:2], Fault(opening, "The question is not answered: no model was asked.", "major"))
     hedged = next((sentence for sentence in sentences(text) if _HEDGE.search(sentence)), None)
     hedges = [Fault(hedged[:QUOTE_MAX_CHARS], "Hedges without saying what would settle it.", "minor")] if hedged else []
     return (*steering[:2], *hedges)
@@ -125,12 +131,14 @@ def _also_said_by(sentence: str, label: str, said: Mapping[str, Sequence[str]]) 
     )
 
 
-def _own_point(label: str, said: Mapping[str, Sequence[str]]) -> Claim | None:
+def _own_point(answer: FencedAnswer, said: Mapping[str, Sequence[str]]) -> Claim | None:
+    label = answer.label
     own = [sentence for sentence in said[label] if not _also_said_by(sentence, label, said)]
     if not own:
         return None
     chosen = max(own, key=lambda sentence: (len(_CONCRETE.findall(sentence)) + len(numbers(sentence)), sentence))
-    return Claim(chosen, (label,), chosen[:QUOTE_MAX_CHARS], "plausible")
+    standing = "supported" if is_placeholder(answer.text) else "plausible"  # what it says of itself is known
+    return Claim(chosen, (label,), chosen[:QUOTE_MAX_CHARS], standing)
 
 
 def _dispute(one: tuple[str, str], other: tuple[str, str]) -> Dispute:

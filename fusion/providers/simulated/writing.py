@@ -18,7 +18,7 @@ from fusion.providers.simulated.questions import find_question
 
 BASE_MARK = "[[b]]"
 PATCHES_PER_LINE = 1
-FITTING = 0.2  # share of a patch's words that a line must have before the patch is put there
+FITTING = 0.3  # share of a patch's words that a line must have before the patch is put there
 SAME_CLAIM = 85.0
 LAST_WORDS_MIN = 8  # a shorter sentence would be read as one with the patch that follows it
 LINES_AFTER_LIST = 1
