@@ -36,4 +36,7 @@ def adopt_address(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv)
+    try:
+        main(sys.argv)
+    except KeyboardInterrupt:  # while things were still being imported, or in a command that has nothing to put away
+        sys.exit(130)

@@ -33,7 +33,7 @@ def record_to_json(record: RunRecord) -> Json:
 
     Answers are named by letters throughout. `cost_usd`, of a call, an answer or the whole run, is a decimal string with
     nine places, null where no price is known; times are milliseconds; `final` is null when the run gave none; `finish`
-    is null when the model did not end its answer itself.
+    is null when the model did not end its answer itself; `simulated`: whether any of it comes from the simulation.
     """
     return {
         "run": record.public_id,
@@ -48,6 +48,7 @@ def record_to_json(record: RunRecord) -> Json:
         **_cost(record),
         "degraded": [{"code": note.code, "message": note.message} for note in record.degraded],
         "timing": _timing(record),
+        "simulated": record.simulated,
     }
 
 
@@ -80,7 +81,6 @@ def record_to_document(record: RunRecord, finals: Sequence[RunRecord] = (), earl
         "pool_id": record.pool_public_id,
         "pool_version": record.pool_version,
         "rubric": record.rubric,
-        "simulated": record.simulated,
         "failure": _failure(record.failure),
     }
 

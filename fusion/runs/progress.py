@@ -1,13 +1,14 @@
-"""A run's live progress on a terminal: a line per member, per round of a debate and for the judge, redrawn in place."""
+"""A run's live progress on a terminal: a line per member, per round of a debate, for judge and final, in place."""
 
 from __future__ import annotations
 
 import asyncio
 import shutil
+import unicodedata
 from collections.abc import Iterator
 from typing import TextIO
 
-from fusion.engine.types import AnswerState
+from fusion.engine.types import AnswerState, Final, FinalKind, Judgement
 from fusion.live.debate import DebateRecord
 from fusion.live.record import AnswerRecord, RunRecord
 from fusion.live.runs import LiveRun
@@ -28,6 +29,21 @@ MARKS = {
     AnswerState.TRUNCATED: "!",
     AnswerState.STOPPED: "■",
 }
+STANDINGS = {
+    "clear": "{letter} is best",
+    "close": "{letter} is best, by a little",
+    "could_not_separate": "could not tell the best apart, takes {letter}",
+    "none_acceptable": "none of the answers is acceptable",
+    "cannot_judge": "cannot tell which answer is right",
+}
+FINALS = {
+    FinalKind.VERBATIM: "answer {letter}, word for word",
+    FinalKind.MERGED: "written from the answers, on the base of {letter}",
+    FinalKind.RULED: "written from the ruling, on the base of {letter}",
+    FinalKind.SINGLE: "answer {letter}, the only one",
+    FinalKind.ANCHOR: "answer {letter}, without a verdict",
+    FinalKind.PICKED: "answer {letter}, picked by a person",
+}
 
 
 class Progress:
@@ -47,10 +63,11 @@ class Progress:
             self._task = asyncio.get_running_loop().create_task(self._redraw())
 
     def close(self) -> None:
-        """Stop and draw the end once."""
+        """Stop and draw the end once, with an empty line between it and what follows."""
         if self._task is not None:
             self._task.cancel()
             self._draw()
+            self._stream.write("\n")
 
     async def _redraw(self) -> None:
         while True:
@@ -74,11 +91,24 @@ def harmless(text: str) -> str:
 
 
 def progress_lines(record: RunRecord, *, width: int) -> list[str]:
-    """The run as lines of text that fit `width`: members, then judge and final once they matter."""
-    lines = [_member_line(column) for column in record.answers.values()]
+    """The run as lines of text that fit `width`: pool and members, then judge and final once they matter."""
+    lines = [f"{record.pool_name} · {record.mode.value}"]
+    lines += [_member_line(column) for column in record.answers.values()]
     lines += _debate_lines(record.debate)
+    if record.judge.judgement is not None and (record.final.text or record.final.final is not None):
+        lines.append(_verdict_line(record, record.judge.judgement))
     lines.append(_stage_line(record))
-    return [harmless(line).replace("\n", " ")[: max(20, width - 1)] for line in lines]
+    return [_cut(harmless(line).replace("\n", " "), max(20, width - 1)) for line in lines]
+
+
+def _cut(line: str, width: int) -> str:
+    """As much of the line as fits `width` columns: a line that wraps would not be redrawn in its place."""
+    columns = 0
+    for place, character in enumerate(line):
+        columns += 0 if unicodedata.combining(character) else 1 + (unicodedata.east_asian_width(character) in "WF")
+        if columns > width:
+            return line[: max(0, place - 1)] + "…"
+    return line
 
 
 def _member_line(column: AnswerRecord) -> str:
@@ -103,7 +133,9 @@ def _debate_lines(debate: DebateRecord) -> Iterator[str]:
 def _stage_line(record: RunRecord) -> str:
     judge, ruling, final = record.judge, record.ruling, record.final
     if final.final is not None:
-        return f"✓ Final: {final.final.kind.value}"
+        return _final_line(record, final.final)
+    if record.is_final:
+        return f"■ No final: {record.state.value.replace('_', ' ')}"
     if final.text:
         return f"▸ Writing the final · {len(final.text):,} characters"
     if ruling.ruling is not None:
@@ -111,9 +143,19 @@ def _stage_line(record: RunRecord) -> str:
     if ruling.endpoint is not None:
         return f"▸ {ruling.endpoint.name} is ruling on the debate · {len(ruling.text):,} characters"
     if judge.judgement is not None:
-        return f"✓ Verdict by {judge.endpoint.name if judge.endpoint else judge.judgement.judge}"
+        return _verdict_line(record, judge.judgement)
     if judge.endpoint is not None:
         return f"▸ {judge.endpoint.name} is judging · {len(judge.text):,} characters"
     if record.grace is not None:
         return f"… Judging starts in {record.grace.wait_s:.0f} s unless {', '.join(record.grace.waiting)} ends first"
     return "… Waiting for the answers"
+
+
+def _verdict_line(record: RunRecord, judgement: Judgement) -> str:
+    name = record.judge.endpoint.name if record.judge.endpoint else judgement.judge
+    return f"✓ Verdict by {name}: {STANDINGS[judgement.standing].format(letter=judgement.chosen)}"
+
+
+def _final_line(record: RunRecord, final: Final) -> str:
+    seconds = f" · {record.now_ms / 1000:.1f} s in all" if record.is_final and record.now_ms else ""
+    return f"✓ Final: {FINALS[final.kind].format(letter=final.letter)}{seconds}"

@@ -132,4 +132,5 @@ def test_the_terminal_shows_each_round_and_why_it_is_over() -> None:
     assert progress_lines(asked, width=200)[-1].startswith("▸ Judge is ruling on the debate")
     none = progress_lines(played(without_dispute(), until=ev.DebateEnded), width=200)
     assert "✓ There was no debate: the answers contradict each other in nothing that matters." in none
+    assert none[0].endswith(" · debate")
     assert StopReason.NO_DISPUTE is played(without_dispute(), until=ev.DebateEnded).debate.reason

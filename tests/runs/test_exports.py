@@ -44,7 +44,7 @@ from fusion.runs.report import fenced, inline
 
 COST_SHAPE = ["cost_usd", "cost_at_least_usd", "calls_without_cost"]
 SHAPE = ["run", "state", "mode", "pool", "final", "verdict", "debate", "answers", "calls", *COST_SHAPE]
-SHAPE += ["degraded", "timing"]
+SHAPE += ["degraded", "timing", "simulated"]
 ANSWER_SHAPE = ["letter", "model", "state", "images", "text", "finish", "usage", "cost_usd"]
 ANSWER_SHAPE += ["ttft_ms", "total_ms", "error"]
 

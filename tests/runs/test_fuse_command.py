@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.db import OperationalError
 
+from fusion.management.commands.fuse import _database_problem
 from fusion.runs.progress import harmless
 from tests.processes import ROOT, environment, manage, migrate, upstream_process, upstream_stats
 
@@ -116,6 +118,71 @@ def test_a_reader_that_left_is_no_error(data_dir: Path, upstream: str) -> None:
     err = process.stderr.read()
     process.stderr.close()
     assert "Broken" not in err and "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("redirection", "why"), [(">&-", "standard output is closed"), ("> /dev/full", "No space left on device")]
+)
+def test_a_final_that_cannot_be_written_is_said_in_a_sentence(data_dir: Path, redirection: str, why: str) -> None:
+    command = f'exec "$0" manage.py fuse "Why?" --pool simulated-panel --mode best-of {redirection}'
+    asked = subprocess.run(
+        ["/bin/sh", "-c", command, sys.executable],
+        cwd=ROOT,
+        env=environment(data_dir),
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert asked.returncode == 1
+    assert f"The final could not be written: {why}." in asked.stderr
+    assert "Traceback" not in asked.stderr and "Exception" not in asked.stderr
+
+
+def test_a_closed_standard_input_is_a_bad_argument(data_dir: Path) -> None:
+    asked = subprocess.run(
+        ["/bin/sh", "-c", 'exec "$0" manage.py fuse - <&-', sys.executable],
+        cwd=ROOT,
+        env=environment(data_dir),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert asked.returncode == 2
+    assert asked.stderr.startswith("fuse: Standard input is closed")
+
+
+def test_ctrl_c_while_the_command_is_still_loading_says_nothing(data_dir: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-X", "importtime", "manage.py", "fuse", "Why?"],
+        cwd=ROOT,
+        env=environment(data_dir),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    while "django.core.management" not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert "Traceback" not in err
+
+
+def test_a_simulated_run_says_so_beside_its_final_and_in_its_json(data_dir: Path) -> None:
+    question = (ROOT / "fusion/providers/simulated/questions/logic-puzzle/question.md").read_text(encoding="utf-8")
+    asked = manage(data_dir, "fuse", question, "--pool", "simulated-panel", "--mode", "best-of", "--quiet")
+    assert "Ben" in asked.stdout and "simulat" not in asked.stdout
+    assert "built-in simulation, not from a model" in asked.stderr
+    printed = manage(data_dir, "fuse", "Why?", "--pool", "simulated-panel", "--mode", "best-of", "--json")
+    assert json.loads(printed.stdout)["simulated"] is True
+
+
+def test_a_database_that_is_held_is_told_from_one_that_is_missing() -> None:
+    assert "held by another process" in _database_problem(OperationalError("database is locked"))
+    assert "migrate" in _database_problem(OperationalError("no such table: fusion_run"))
 
 
 def test_the_question_comes_from_standard_input(data_dir: Path, upstream: str) -> None:

@@ -1,7 +1,8 @@
 """`manage.py fuse "question"`: one run from the command line, through the same services and engine as the page.
 
 Live progress goes to stderr when that is a terminal; the final alone goes to stdout. Exit status: 0 with a final,
-1 without one, 2 for bad arguments, 130 after Ctrl-C, which stops the upstream calls first.
+1 without one or when it could not be written, 2 for bad arguments, 130 after Ctrl-C, which stops the upstream calls
+first.
 """
 
 from __future__ import annotations
@@ -13,14 +14,15 @@ import signal
 import sys
 import uuid
 from argparse import ArgumentParser
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
 from fusion.engine.controls import Controls
+from fusion.engine.types import RunState
 from fusion.errors import FusionError, InvalidInput, RunStateConflict
 from fusion.live.record import RunRecord
 from fusion.live.runs import LIVE, LiveRun
@@ -39,24 +41,49 @@ from fusion.runs.worker import Worker, refresh_catalogue
 
 WITH_FINAL, WITHOUT_FINAL, BAD_ARGUMENTS, INTERRUPTED = 0, 1, 2, 130
 LOOK_S = 0.3
+EPILOG = (
+    "The final goes to standard output, everything else to standard error. Exit status: 0 with a final, 1 without one, "
+    "2 for bad arguments, 130 after Ctrl-C, which stops the calls first and keeps what came."
+)
+
+
+class Refused(CommandError):
+    """What Django shows as `fuse: sentence`: it writes the name of the class before it."""
+
+
+Refused.__name__ = "fuse"
 
 
 class Command(BaseCommand):
     help = "Ask a pool one question and print the final answer."
 
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        return super().create_parser(prog_name, subcommand, epilog=EPILOG, **kwargs)
+
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("question", help="the question; - reads it from standard input")
         parser.add_argument(
-            "--pool", default="", metavar="[TEAM/]SLUG", help="the pool to ask (default: the first one)"
+            "--pool",
+            default="",
+            metavar="[TEAM/]SLUG",
+            help="the pool to ask (default: the first that can be asked, one with real models if there is one)",
         )
-        parser.add_argument("--mode", default=None, choices=Mode.values, help="instead of the pool's mode")
+        parser.add_argument(
+            "--mode", default=None, choices=Mode.values, help="how the answers become one (default: as the pool says)"
+        )
         parser.add_argument(
             "--image", dest="images", action="append", default=[], metavar="FILE", help="an image (repeat for more)"
         )
         parser.add_argument(
             "--leave-out-blind", action="store_true", help="do not ask members that cannot see the images"
         )
-        parser.add_argument("--as", dest="email", default="", metavar="EMAIL", help="the person who asks")
+        parser.add_argument(
+            "--as",
+            dest="email",
+            default="",
+            metavar="EMAIL",
+            help="the person who asks (default: the first administrator)",
+        )
         parser.add_argument("--json", action="store_true", help="print the whole run as one JSON object")
         parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
 
@@ -64,10 +91,9 @@ class Command(BaseCommand):
         try:
             status = asyncio.run(_ask(_question(options["question"]), options))
         except FusionError as exc:
-            raise CommandError(exc.message, returncode=BAD_ARGUMENTS) from exc
+            raise Refused(exc.message, returncode=BAD_ARGUMENTS) from exc
         except DatabaseError as exc:
-            problem = f"The database cannot be used: {exc}. `manage.py migrate` makes or updates it."
-            raise CommandError(problem, returncode=WITHOUT_FINAL) from exc
+            raise Refused(_database_problem(exc), returncode=WITHOUT_FINAL) from exc
         except KeyboardInterrupt:
             status = INTERRUPTED
         finally:
@@ -77,13 +103,28 @@ class Command(BaseCommand):
 
 def _question(argument: str) -> str:
     """The question as an argument or from standard input; bytes that are not text are refused with the prompt."""
-    question = argument if argument != "-" else sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
+    question = argument if argument != "-" else _standard_input()
     check_prompt(question)
     return question
 
 
+def _standard_input() -> str:
+    if sys.stdin is None:
+        raise InvalidInput("Standard input is closed: give the question as an argument, or pipe it in.")
+    if sys.stdin.isatty():
+        _write(sys.stderr, "Type the question, then press Ctrl-D on a line of its own.\n")
+    return sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
+
+
+def _database_problem(exc: DatabaseError) -> str:
+    if "locked" in str(exc):
+        return "The database is held by another process and did not come free: ask again in a moment."
+    return f"The database cannot be used: {exc}. `manage.py migrate` makes or updates it."
+
+
 async def _ask(question: str, options: dict[str, Any]) -> int:
-    progress = Progress(sys.stderr, enabled=not options["quiet"] and sys.stderr.isatty())
+    is_watched = sys.stderr is not None and sys.stderr.isatty()
+    progress = Progress(sys.stderr, enabled=is_watched and not options["quiet"])
     interrupt = _Interrupt(progress)
     worker = Worker(picks_up=False, on_start=interrupt.started)
     try:
@@ -97,10 +138,10 @@ async def _ask(question: str, options: dict[str, Any]) -> int:
         interrupt.close()
         progress.close()
         await worker.stop()
-    _print(record, as_json=options["json"])
+    is_written = _print(record, as_json=options["json"])
     if interrupt.came:
         return INTERRUPTED
-    return WITHOUT_FINAL if record.final.final is None else WITH_FINAL
+    return WITH_FINAL if is_written and record.final.final is not None else WITHOUT_FINAL
 
 
 async def _run(worker: Worker, interrupt: _Interrupt, question: str, options: dict[str, Any]) -> RunRecord:
@@ -203,26 +244,56 @@ def _stop(run: Run, person: User) -> None:
 # --- printing ----------------------------------------------------------------------------------------
 
 
-def _print(record: RunRecord, *, as_json: bool) -> None:
+def _print(record: RunRecord, *, as_json: bool) -> bool:
+    """The final or the whole run to stdout, what there is to say about it to stderr; whether it could be written."""
+    problem = ""
     if as_json:
-        _write(sys.stdout, json.dumps(record_to_json(record), ensure_ascii=False, indent=2) + "\n")
+        problem = _write(sys.stdout, json.dumps(record_to_json(record), ensure_ascii=False, indent=2) + "\n")
     elif record.final.final is not None:
-        _write(sys.stdout, record.final.text + ("" if record.final.text.endswith("\n") else "\n"))
-    else:
-        reason = record.failure.message if record.failure else f"The run ended without a final ({record.state})."
-        _write(sys.stderr, f"{reason}\n")
+        problem = _write(sys.stdout, record.final.text + ("" if record.final.text.endswith("\n") else "\n"))
+    remarks = [*_remarks(record, as_json=as_json), *([problem] if problem else ())]
+    if remarks and record.final.final is not None and sys.stdout is not None and sys.stdout.isatty():
+        remarks.insert(0, "")
+    for sentence in remarks:
+        _write(sys.stderr, f"{sentence}\n")
+    return not problem
+
+
+def _remarks(record: RunRecord, *, as_json: bool) -> Iterator[str]:
+    """What the final does not say of itself: how it came to be, or why there is none."""
+    if record.final.final is None and not as_json:
+        yield record.failure.message if record.failure else _without_final(record)
+    if record.final.final is not None and not as_json:
+        for column in record.answers.values():
+            if column.failure is not None:
+                yield f"Note: {column.letter} ({column.endpoint.name}): {column.failure.message}"
     for note in record.degraded:
-        _write(sys.stderr, f"Note: {note.message}\n")
+        yield f"Note: {note.message}"
+    if record.simulated:
+        yield "Note: Some or all of this comes from the built-in simulation, not from a model."
 
 
-def _write(stream: TextIO, text: str) -> None:
-    """Byte for byte into a file or a pipe, on a terminal without what would steer it; a gone reader is no error."""
+def _without_final(record: RunRecord) -> str:
+    if record.state is RunState.CANCELLED:
+        return f"Stopped before there was a final. What had come is kept as run {record.public_id}."
+    return f"The run ended without a final ({record.state.value.replace('_', ' ')})."
+
+
+def _write(stream: TextIO | None, text: str) -> str:
+    """Byte for byte into a file or a pipe, on a terminal without what would steer it; why it could not be written.
+
+    A reader that is gone is no error.
+    """
+    if stream is None:
+        return "The final could not be written: standard output is closed."
     if stream.isatty():
         text = harmless(text)
     try:
         stream.flush()
         stream.buffer.write(text.encode("utf-8", "replace"))
         stream.flush()
-    except BrokenPipeError:
+    except OSError as exc:
         # Python flushes once more at exit; nothing may be left to complain about.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return "" if isinstance(exc, BrokenPipeError) else f"The final could not be written: {exc.strerror}."
+    return ""
