@@ -22,8 +22,13 @@ class FusionConfig(AppConfig):
 
 
 def welcome(sender: Any, *, user: User, **facts: Any) -> None:
-    """Whoever signs in finds a team and its pools, also when the account came from the command line or the admin."""
-    from fusion.runs.pools import add_default_pools  # needs loaded applications
+    """Whoever signs in finds a team, its pools and an address for messages about the account, also when the account
+    came from the command line, a set-up file or the admin."""
+    from allauth.account.models import EmailAddress  # needs loaded applications
+
+    from fusion.runs.pools import add_default_pools
     from fusion.teams.services import ensure_personal_team
 
     add_default_pools(team=ensure_personal_team(user))
+    if not EmailAddress.objects.filter(user=user).exists():
+        EmailAddress.objects.get_or_create(email=user.email.lower(), defaults={"user": user, "primary": True})

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+
+from fusion.web.confirming import is_confirmed
 
 
 class FusionAdminSite(admin.AdminSite):
@@ -14,6 +20,20 @@ class FusionAdminSite(admin.AdminSite):
     site_title = "Fusion administration"
     index_title = "Everything in this installation"
     enable_nav_sidebar = True
+
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        """Who has been signed in for long confirms that it is them: everybody's questions can be read here.
+
+        What is sent is taken for twice as long, because a form of the admin's would be lost.
+        """
+        guarded = super().admin_view(view, cacheable)
+
+        def confirmed(request: HttpRequest, *args: object, **kwargs: object) -> Any:
+            if self.has_permission(request) and not is_confirmed(request, slack=2 if request.method == "POST" else 1):
+                return redirect_to_login(request.get_full_path(), reverse("account_reauthenticate"))
+            return guarded(request, *args, **kwargs)
+
+        return confirmed
 
     def login(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
         response: HttpResponse = secure_admin_login(super().login)(request, extra_context)

@@ -14,11 +14,18 @@ class FusionSiteConfig(AppConfig):
     verbose_name = "Fusion's wiring"
 
     def ready(self) -> None:
-        from fusion_site import checks  # noqa: F401 - registers itself, and needs loaded applications
+        # These need loaded applications; the checks register themselves.
+        from allauth.account.signals import authentication_step_completed
+        from django.contrib.auth.signals import user_logged_in
+
+        from fusion.web.confirming import note_confirmation, note_sign_in
+        from fusion_site import checks  # noqa: F401
 
         own = (settings.SECRET_KEY, settings.FUSION_SETUP_CODE, settings.EMAIL_HOST_PASSWORD)
         for secret in (*own, *settings.FUSION_SECRET_KEYS):
             remember_secret(secret.strip())
+        user_logged_in.connect(note_sign_in, dispatch_uid="fusion-sign-in")
+        authentication_step_completed.connect(note_confirmation, dispatch_uid="fusion-confirmation")
 
 
 class FusionAdminConfig(AdminConfig):

@@ -108,6 +108,7 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
     "allauth.usersessions",
     "channels",
     "csp",
@@ -129,6 +130,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "fusion.web.deception.SpellOutMiddleware",
     "fusion.web.visitors.client_address",
+    "fusion.web.second_step.require_second_factor",
 ]
 
 ROOT_URLCONF = "fusion_site.urls"
@@ -252,6 +254,12 @@ ACCOUNT_PASSWORD_MIN_LENGTH = 10
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_USER_DISPLAY = str
+FUSION_SECOND_FACTOR = env.choice("FUSION_SECOND_FACTOR", "optional", ("optional", "administrators", "everyone"))
+FUSION_CONFIRM_S = 60 * env.number("FUSION_CONFIRM_MINUTES", 60, minimum=5, maximum=1_440)
+MFA_ADAPTER = "fusion.teams.second_factor.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # an installation without mail confirms no address
+MFA_TOTP_TOLERANCE = 1  # step of 30 s, for clocks that differ a little; a code works once
 
 # --- mail ------------------------------------------------------------------------------------------
 

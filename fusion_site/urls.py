@@ -10,6 +10,7 @@ from fusion.teams.views import login
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("accounts/login/", login, name="account_login"),
+    path("accounts/second-step/", include("allauth.mfa.urls")),
     path("accounts/sessions/", include("allauth.usersessions.urls")),
     path("accounts/", include("allauth.account.urls")),
     path("", include("fusion.web.urls")),

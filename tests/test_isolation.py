@@ -158,6 +158,20 @@ account_confirm_email          GET     200     200     200     200     200     2
 account_confirm_email          POST    404     404     404     404     404     404     404     404
 account_confirm_login_code     GET     302     302     302     302     302     302     302     302
 account_confirm_login_code     POST    302     302     302     302     302     302     302     302
+mfa_index                      GET     302     200     200     200     200     200     200     200
+mfa_authenticate               GET     302     302     302     302     302     302     302     302
+mfa_authenticate               POST    302     302     302     302     302     302     302     302
+mfa_reauthenticate             GET     302     302     302     302     302     302     302     302
+mfa_reauthenticate             POST    302     302     302     302     302     302     302     302
+mfa_activate_totp              GET     302     302     302     302     302     302     302     302
+mfa_activate_totp              POST    302     302     302     302     302     302     302     302
+mfa_deactivate_totp            GET     302     404     404     404     404     404     404     404
+mfa_deactivate_totp            POST    302     404     404     404     404     404     404     404
+mfa_view_recovery_codes        GET     302     404     404     404     404     404     404     404
+mfa_download_recovery_codes    GET     302     404     404     404     404     404     404     404
+mfa_download_recovery_codes    POST    302     404     404     404     404     404     404     404
+mfa_generate_recovery_codes    GET     302     302     302     302     302     302     302     302
+mfa_generate_recovery_codes    POST    302     302     302     302     302     302     302     302
 usersessions_list              GET     302     200     200     200     200     200     200     200
 usersessions_list              POST    302     302     302     302     302     302     302     302
 

@@ -1,6 +1,6 @@
 """Everything that is stored sealed: whether the site's keys still open it, and sealing it anew with the newest one.
 
-The columns are found by their field class, so that a table that comes later is covered by itself.
+Where it stands is told by `sealed_places`; a column of a table that comes later is among them by itself.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from django.db import models, transaction
 
 from fusion.errors import SecretUnreadable
 from fusion.models import CatalogueRevision
-from fusion.models.sealing import SealedField, is_current, key_ids, rotate, sealed_columns
+from fusion.models.sealing import is_current, key_ids, rotate
 from fusion.teams.audit import record_action
+from fusion.teams.sealed_places import SealedPlace, sealed_places
 
 BATCH = 100  # rows in one transaction
 
 State = Literal["current", "stale", "unreadable"]
-Treatment = Callable[[models.Model, SealedField, State], None]
+Treatment = Callable[[SealedPlace, Any, State], None]
 
 
 @dataclass(slots=True)
@@ -38,7 +39,7 @@ class ColumnReport:
 
 def inspect_secrets() -> list[ColumnReport]:
     """Try to open every stored secret; changes nothing."""
-    return [_look_through(model, column, _leave) for model, column in sealed_columns()]
+    return [_look_through(place, _leave) for place in sealed_places()]
 
 
 def rotate_secrets() -> list[ColumnReport]:
@@ -46,12 +47,12 @@ def rotate_secrets() -> list[ColumnReport]:
 
     A hundred rows are one transaction. A row that somebody changes meanwhile is left as they wrote it.
     """
-    return [_look_through(model, column, _seal_anew) for model, column in sealed_columns()]
+    return [_look_through(place, _seal_anew) for place in sealed_places()]
 
 
 def forget_unreadable_secrets() -> list[ColumnReport]:
     """Empty every secret that cannot be opened, so that it can be entered anew; each is told in the audit log."""
-    return [_look_through(model, column, _forget) for model, column in sealed_columns()]
+    return [_look_through(place, _forget) for place in sealed_places()]
 
 
 def refusal_to_start() -> str:
@@ -76,55 +77,49 @@ def _named(ids: list[str]) -> str:
     return f"key{'s' * (len(ids) > 1)} {', '.join(ids)}"
 
 
-def _look_through(model: type[models.Model], column: SealedField, treat: Treatment) -> ColumnReport:
-    report = ColumnReport(f"{model._meta.object_name}.{column.name}")
-    keys = model._base_manager.exclude(**{column.attname: ""}).order_by("pk").values_list("pk", flat=True)
-    for batch in _batches(list(keys)):
+def _look_through(place: SealedPlace, treat: Treatment) -> ColumnReport:
+    report = ColumnReport(place.name)
+    for batch in _batches(place.keys()):
         with transaction.atomic():
-            for row in model._base_manager.filter(pk__in=batch).order_by("pk"):
-                treat(row, column, _look_at(row, column, report))
+            for row in place.rows(batch):
+                treat(place, row, _look_at(place, row, report))
     return report
 
 
-def _batches(keys: list[object]) -> Iterator[list[object]]:
+def _batches(keys: list[Any]) -> Iterator[list[Any]]:
     return (keys[start : start + BATCH] for start in range(0, len(keys), BATCH))
 
 
-def _look_at(row: models.Model, column: SealedField, report: ColumnReport) -> State:
+def _look_at(place: SealedPlace, row: models.Model, report: ColumnReport) -> State:
     try:
-        column.unseal_in(row)
+        place.open(row)
     except SecretUnreadable as exc:
         report.unreadable.append((f"{row._meta.object_name} {row.pk} ({row})", exc))
         return "unreadable"
-    if is_current(getattr(row, column.attname)):
+    if is_current(place.sealed(row)):
         report.current += 1
         return "current"
     report.stale += 1
     return "stale"
 
 
-def _leave(row: models.Model, column: SealedField, state: State) -> None:
+def _leave(place: SealedPlace, row: models.Model, state: State) -> None:
     pass
 
 
-def _seal_anew(row: models.Model, column: SealedField, state: State) -> None:
+def _seal_anew(place: SealedPlace, row: models.Model, state: State) -> None:
     if state == "stale":
-        _as_it_was(row, column).update(**{column.attname: rotate(getattr(row, column.attname))})
+        place.replace(row, rotate(place.sealed(row)))
 
 
-def _forget(row: models.Model, column: SealedField, state: State) -> None:
-    emptied = {column.attname: "", **({column.hint: ""} if column.hint else {})}
-    if state == "unreadable" and _as_it_was(row, column).update(**emptied):
+def _forget(place: SealedPlace, row: models.Model, state: State) -> None:
+    key, name = row.pk, str(row)  # a row may be gone with its secret
+    if state == "unreadable" and place.forget(row):
         CatalogueRevision.move_on()  # a connection without its key cannot be asked any more
-        noun = str(row._meta.model_name)
         record_action(
             "secret.forgotten",
             actor=None,
             team=getattr(row, "team", None),
-            target=f"{noun}:{getattr(row, 'public_id', row.pk)}",
-            target_name=str(row),
+            target=f"{row._meta.model_name}:{getattr(row, 'public_id', key)}",
+            target_name=name,
         )
-
-
-def _as_it_was(row: models.Model, column: SealedField) -> models.QuerySet[Any]:
-    return type(row)._base_manager.filter(**{"pk": row.pk, column.attname: getattr(row, column.attname)})

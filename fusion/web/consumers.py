@@ -23,6 +23,7 @@ from fusion.models import Run, User
 from fusion.runs.database import in_database
 from fusion.runs.doorbell import group_of
 from fusion.teams.doorbell import group_of_user
+from fusion.teams.second_factor import must_set_up
 from fusion.web.screen import Screen
 from fusion.web.watch import NOT_STORED, caught_up, screen_after_end, screen_for
 
@@ -173,6 +174,8 @@ def _refusal(user_pk: int, session_key: str | None, public_id: str, invisible: i
     user = User.objects.filter(pk=user_pk, is_active=True).first()
     if user is None or (session_key is not None and not _sessions().exists(session_key)):
         return SIGNED_OUT
+    if must_set_up(user):
+        return FORBIDDEN
     return None if Run.objects.visible_to(user).filter(public_id=public_id).exists() else invisible
 
 

@@ -6,13 +6,18 @@ import io
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP
 from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
 
 from fusion.management.commands.serve import Command as Serve
 from fusion.models import AuditEvent, Connection, Team
-from fusion.models.sealing import is_current, key_ids, last4, seal
+from fusion.models.sealing import is_current, key_ids, last4, rotate, seal, unseal
 from fusion.teams import secrets
+from fusion.teams.second_factor import OWNER
+from tests.factories import make_user
 
 CANARY = "sk-canary-0123456789-CANARY"
 OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
@@ -127,3 +132,56 @@ def test_lost_secrets_are_emptied_only_when_asked_and_that_is_written_down(setti
     event = AuditEvent.objects.get()
     assert (event.action, event.team, event.target) == ("secret.forgotten", team, f"connection:{lost.public_id}")
     assert secrets.refusal_to_start() == ""
+
+
+# --- second factors ------------------------------------------------------------------------------------
+
+
+def make_app(name: str = "alice") -> Authenticator:
+    person = make_user(name)
+    made: Authenticator = TOTP.activate(person, "JBSWY3DPEHPK3PXP").instance
+    RecoveryCodes.activate(person)
+    return made
+
+
+def test_second_factors_are_sealed_anew_and_still_work(settings: Any) -> None:
+    made = make_app()
+    settings.FUSION_SECRET_KEYS = [NEW, OLD]
+    assert "Authenticator.data: 2 stored, 0 already current, 2 sealed anew, 0 unreadable" in rotated()
+    settings.FUSION_SECRET_KEYS = [NEW]
+    made.refresh_from_db()
+    assert unseal(made.data["secret"], owner=OWNER) == "JBSWY3DPEHPK3PXP"
+    codes = Authenticator.objects.get(type=Authenticator.Type.RECOVERY_CODES)
+    assert len(codes.wrap().get_unused_codes()) == 10 and codes.data["used_mask"] == 0
+
+
+def test_a_recovery_code_that_is_used_while_it_is_sealed_anew_stays_used(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_app()
+    codes = Authenticator.objects.get(type=Authenticator.Type.RECOVERY_CODES)
+    settings.FUSION_SECRET_KEYS = [NEW, OLD]
+
+    def meanwhile(sealed: str) -> str:
+        Authenticator.objects.filter(pk=codes.pk).update(data={**codes.data, "used_mask": 1})
+        return rotate(sealed)
+
+    monkeypatch.setattr(secrets, "rotate", meanwhile)
+    rotated()
+    codes.refresh_from_db()
+    assert codes.data["used_mask"] == 1
+
+
+def test_a_second_factor_that_cannot_be_opened_keeps_the_server_from_starting_and_can_be_taken_away(
+    settings: Any,
+) -> None:
+    make_app()
+    settings.FUSION_SECRET_KEYS = [NEW]
+    with pytest.raises(CommandError, match="2 stored secrets cannot be opened"):
+        Serve()._prepare()
+    rotated("--forget")
+    assert not Authenticator.objects.exists()
+    forgotten = AuditEvent.objects.filter(action="secret.forgotten").values_list("target", flat=True)
+    assert all(target.startswith("authenticator:") and target != "authenticator:None" for target in forgotten)
+    assert len(forgotten) == 2
+    Serve()._prepare()

@@ -22,17 +22,22 @@ from tests.web.browsing import PATIENCE_MS, faults_everywhere
 
 pytestmark = pytest.mark.browser
 
-# Alice has everything, Nora nothing yet, Bob may only read in Alice's team, Sam has no password.
+# Alice has everything, Nora nothing yet, Bob may only read in Alice's team, Sam has no password, Tess two steps.
 PEOPLE = """
 import json
+import time
 from dataclasses import replace
 from datetime import timedelta
 from allauth.account.forms import default_token_generator
 from allauth.account.models import EmailAddress, EmailConfirmationHMAC
+from allauth.account.internal.flows.login import record_authentication
 from allauth.account.utils import user_pk_to_url_str
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
+from django.test import RequestFactory
 from django.utils import timezone
 from fusion.catalogue.connections import create_connection
 from fusion.catalogue.edits import add_model
@@ -41,17 +46,24 @@ from fusion.catalogue.specs import ConnectionSpec
 from fusion.models import Answer, Connection, FinalAnswer, Run, VerdictRecord, WorkerLease
 from fusion.runs.pools import MemberSpec, save_pool, spec_of
 from fusion.teams.invitations import invite_person
+from fusion.web.confirming import CONFIRMED_AT
 from tests.factories import make_pool, make_run, make_user, team_of
 def session_of(user):
     session = SessionStore()
     session[SESSION_KEY] = str(user.pk)
     session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
     session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session[CONFIRMED_AT] = time.time()
+    request = RequestFactory().get("/")
+    request.session, request.user = session, user
+    record_authentication(request, user, method="password", reauthenticated=True)
     session.save()
     return session.session_key
 alice = make_user("alice", is_staff=True, is_superuser=True)
 bob = make_user("bob", team=team_of(alice), role="viewer")
-nora, sam = make_user("nora"), make_user("sam")
+nora, sam, tess = make_user("nora"), make_user("sam"), make_user("tess")
+TOTP.activate(tess, "JBSWY3DPEHPK3PXP")
+recovery = RecoveryCodes.activate(tess).get_unused_codes()[0]
 sam.set_unusable_password()
 sam.save()
 pool = make_pool(alice, name="Three opinions")
@@ -91,11 +103,12 @@ print(json.dumps({
     "lab": str(connections["lab"].public_id),
     "shared": str(connections["shared"].public_id),
     "empty_team": str(team_of(nora).public_id),
-    "sessions": {user.name.lower(): session_of(user) for user in (alice, bob, nora, sam)},
+    "sessions": {user.name.lower(): session_of(user) for user in (alice, bob, nora, sam, tess)},
     "pool": str(pool.public_id),
     "team": str(team_of(alice).public_id),
     "member": str(bob.memberships.get(team=team_of(alice)).public_id),
     "invitation": invite_person(person=alice, team=team_of(alice), role="member").token,
+    "recovery": recovery,
     "run": str(run.public_id),
     "key": EmailConfirmationHMAC(address).key,
     "reset": f"{user_pk_to_url_str(nora)}-{default_token_generator.make_token(nora)}",
@@ -191,6 +204,17 @@ PAGES: dict[str, tuple[Look, ...]] = {
         Look(f"{RESET}1-used-up/", "This link is not valid any more", NOBODY),
     ),
     "account_reset_password_from_key_done": (Look(f"{RESET}done/", "Your password is changed", NOBODY),),
+    "mfa_index": (
+        Look("/accounts/second-step/", "Two-step sign-in"),
+        Look("/accounts/second-step/", "Two-step sign-in", "tess"),
+    ),
+    "mfa_activate_totp": (Look("/accounts/second-step/totp/activate/", "Set up two-step sign-in"),),
+    "mfa_deactivate_totp": (Look("/accounts/second-step/totp/deactivate/", "Switch two-step sign-in off?", "tess"),),
+    "mfa_view_recovery_codes": (Look("/accounts/second-step/recovery-codes/", "Recovery codes", "tess"),),
+    "mfa_generate_recovery_codes": (
+        Look("/accounts/second-step/recovery-codes/generate/", "Make new recovery codes?", "tess"),
+    ),
+    "mfa_reauthenticate": (Look("/accounts/second-step/reauthenticate/", "Confirm that it is you", "tess"),),
     "usersessions_list": (Look("/accounts/sessions/", "Sessions", "signed in"),),
     "ask": (
         Look("/", "Ask"),
@@ -283,6 +307,8 @@ PAGES: dict[str, tuple[Look, ...]] = {
 }
 # Addresses that show no page of their own, and what they give.
 NO_PAGES = {
+    "mfa_authenticate": "the code's page, for who has typed a password: in a test of its own",
+    "mfa_download_recovery_codes": "a file",
     "account_confirm_login_code": "nothing: signing in by a code is off",
     "run-create": "the run, or the form again: in the test of what was not sent",
     "run-live": "frames for a page that is open",
@@ -344,7 +370,9 @@ def _opened(tab: Page, look: Look, url: str) -> list[str]:
 
 
 def test_every_page_passes_axe_wide_and_narrow_in_light_and_dark(house: House) -> None:
-    tabs = {who: house.visit(who) for who in (NOBODY, "alice", "bob", "nora", "sam")} | {"signed in": house.signed_in()}
+    tabs = {who: house.visit(who) for who in (NOBODY, "alice", "bob", "nora", "sam", "tess")} | {
+        "signed in": house.signed_in()
+    }
     wrong: list[str] = []
     for look in (look for looks in PAGES.values() for look in looks):
         url = house.server.url + look.path.format(**house.facts)
@@ -352,6 +380,22 @@ def test_every_page_passes_axe_wide_and_narrow_in_light_and_dark(house: House) -
     assert "\n".join(wrong) == ""
     for tab in tabs.values():
         tab.context.close()
+
+
+def test_the_page_for_the_code_passes_axe_and_takes_a_recovery_code(house: House) -> None:
+    tab = house.visit()
+    tab.goto(f"{house.server.url}/accounts/login/")
+    tab.fill("input[name=login]", "tess@example.com")
+    tab.fill("input[name=password]", "secret-pass-1")
+    tab.click("main button[type=submit]")
+    assert _has(tab, 200, "Type your code") == []
+    tab.fill("input[name=code]", "000000")
+    tab.click("text=Sign in >> nth=-1")
+    assert _has(tab, 200, "Type your code") == [] and "This is not a code" in tab.inner_text("main")
+    tab.fill("input[name=code]", house.facts["recovery"])
+    tab.press("input[name=code]", "Enter")
+    tab.wait_for_url(f"{house.server.url}/")
+    tab.context.close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 from django.contrib import messages
@@ -12,6 +13,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.html import format_html
 from django.views.decorators.debug import sensitive_post_parameters
 
 from fusion.catalogue.cards import ConnectionCard, card_of, cards_of_teams, site_cards, team_cards
@@ -34,6 +36,7 @@ from fusion.models import Connection, Team
 from fusion.providers.presets import PRESETS
 from fusion.runs.probing import Probe, check_connection
 from fusion.teams.rights import Action
+from fusion.web.confirming import is_confirmed, require_confirmed
 from fusion.web.forms.connections import ConnectionForm
 from fusion.web.limits import may_again
 from fusion.web.views.entry import allow, read_only, signed_in, write_only
@@ -43,6 +46,10 @@ from fusion.web.views.teams.gate import person_of, team_for
 
 TESTS, TESTS_PER_S = 10, 60
 TOO_OFTEN = "That were many tests in a short time. Wait a minute, then test again."
+STALE = (
+    'It is a while since you signed in. <a href="{}?next={}" target="_blank" rel="noopener">Confirm that it is you</a> '
+    "(in another tab), then come back and send this again."
+)
 WHERE_KEYS_ARE = {
     "openrouter": "https://openrouter.ai/settings/keys",
     "openai": "https://platform.openai.com/api-keys",
@@ -95,7 +102,7 @@ def connection_new(request: HttpRequest, team_id: UUID | None = None) -> HttpRes
     """The form for a new connection; what was typed stays in it, except for the key."""
     place, person = _place(request, team_id), person_of(request)
     form = _form(request, place, None)
-    if form.is_valid():
+    if _may_go_on(request, form):
         try:
             row = create_connection(
                 actor=person,
@@ -120,7 +127,7 @@ def connection_edit(request: HttpRequest, public_id: UUID, team_id: UUID | None 
     place, person = _place(request, team_id), person_of(request)
     row = get_object_or_404(place.rows(), public_id=public_id)
     form = _form(request, place, row)
-    if form.is_valid():
+    if _may_go_on(request, form):
         try:
             changed = update_connection(actor=person, connection=row, spec=form.spec(), key=form.key_change())
         except FusionError as failure:
@@ -151,6 +158,7 @@ def connection_switch(request: HttpRequest, public_id: UUID, team_id: UUID | Non
     """Say what stops, then switch it off; or switch it on again."""
     place, person = _place(request, team_id), person_of(request)
     row = get_object_or_404(place.rows(), public_id=public_id)
+    require_confirmed(request)
     if request.method != "POST":
         return _confirm(request, place, row, "switch")
     on = request.POST.get("on") == "yes"
@@ -168,6 +176,7 @@ def connection_delete(request: HttpRequest, public_id: UUID, team_id: UUID | Non
     """Say what stops and what stays, then delete it with its key."""
     place, person = _place(request, team_id), person_of(request)
     row = get_object_or_404(place.rows(), public_id=public_id)
+    require_confirmed(request)
     if request.method != "POST":
         return _confirm(request, place, row, "delete")
     try:
@@ -184,6 +193,7 @@ def site_connection_local(request: HttpRequest, public_id: UUID) -> HttpResponse
     """An administrator's word that the private address of a team's connection is meant, or its withdrawal."""
     place, person = _place(request, None), person_of(request)
     row = get_object_or_404(Connection.objects.live().filter(team__deleted_at=None), public_id=public_id)
+    require_confirmed(request)
     local = request.POST.get("local") == "yes"
     try:
         mark_local(actor=person, connection=row, local=local)
@@ -244,6 +254,18 @@ def _form(request: HttpRequest, place: Place, row: Connection | None) -> Connect
         says_local=is_site_administrator(person_of(request)),
         initial={} if row is not None else {"preset": request.GET.get("preset", "openrouter")},
     )
+
+
+def _may_go_on(request: HttpRequest, form: ConnectionForm) -> bool:
+    """Whether what was typed can be stored. A form with a key is not kept for later: it says so, and can be sent again.
+
+    Raises ReauthenticationRequired for a page that is only opened, so that this seldom happens.
+    """
+    if not form.is_bound:
+        require_confirmed(request)
+    if form.is_bound and not is_confirmed(request):
+        form.add_error(None, format_html(STALE, reverse("account_reauthenticate"), quote(request.path)))
+    return form.is_valid()
 
 
 def _page(request: HttpRequest, place: Place, form: ConnectionForm, row: Connection | None) -> HttpResponse:

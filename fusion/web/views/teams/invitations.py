@@ -29,6 +29,7 @@ from fusion.teams.invited import keep_invitation
 from fusion.teams.mail import mail_invitation
 from fusion.teams.rights import Action, role_in
 from fusion.teams.selectors import invitations_of
+from fusion.web.confirming import require_confirmed
 from fusion.web.forms.teams import InvitationForm
 from fusion.web.shown.invitations import invitation_rows
 from fusion.web.shown.members import givable_roles
@@ -50,6 +51,7 @@ def team_invitations(request: HttpRequest, team_id: UUID) -> HttpResponse:
     roles = givable_roles(role_in(person_of(request), team))
     if request.method != "POST":
         return _page(request, team, InvitationForm(roles=roles, initial={"role": "member"}))
+    require_confirmed(request)
     form = InvitationForm(request.POST, roles=roles)
     if not form.is_valid():
         return _page(request, team, form, status=422)
@@ -69,6 +71,7 @@ def team_invitations(request: HttpRequest, team_id: UUID) -> HttpResponse:
 def team_invitation_resend(request: HttpRequest, team_id: UUID, public_id: UUID) -> HttpResponse:
     """A new link in place of the former one."""
     team = team_for(request, team_id, Action.INVITE)
+    require_confirmed(request)
     invitation = _invitation(team, public_id)
     if not ratelimit.consume(request, action="invite"):
         return refusal(request, TOO_MANY, status=429)

@@ -14,6 +14,7 @@ from fusion.models.team import Role
 from fusion.teams.members import change_role, hand_over, leave_team, remove_member
 from fusion.teams.rights import Action, allows, role_in
 from fusion.teams.selectors import former_members_of, members_of
+from fusion.web.confirming import require_confirmed
 from fusion.web.forms.teams import HandOverForm
 from fusion.web.shown.members import member_rows, role_lines
 from fusion.web.views.entry import allow, read_only, signed_in, write_only
@@ -47,6 +48,7 @@ def team_member_role(request: HttpRequest, team_id: UUID, public_id: UUID) -> Ht
     """Give a member another role."""
     team = team_for(request, team_id, Action.READ)
     member = _member(team, public_id)
+    require_confirmed(request)
     role = request.POST.get("role", "")
     try:
         change_role(person=person_of(request), membership=member, role=role)
@@ -64,6 +66,7 @@ def team_member_remove(request: HttpRequest, team_id: UUID, public_id: UUID) -> 
     member = _member(team, public_id)
     if member.user_id == person_of(request).pk:
         return redirect("team-leave", team.public_id)
+    require_confirmed(request)
     if request.method != "POST":
         in_flight = team.runs.in_flight().filter(author=member.user).count()
         return render(request, "fusion/team/remove.html", {"team": team, "member": member, "in_flight": in_flight})
@@ -95,6 +98,7 @@ def team_leave(request: HttpRequest, team_id: UUID) -> HttpResponse:
 def team_hand_over(request: HttpRequest, team_id: UUID) -> HttpResponse:
     """Make somebody else the owner in one's own place."""
     team = team_for(request, team_id, Action.DELETE_TEAM)
+    require_confirmed(request)
     others = members_of(team).exclude(user=person_of(request)).filter(user__is_active=True)
     form = HandOverForm(request.POST if request.method == "POST" else None, members=others)
     if form.is_valid():

@@ -12,6 +12,7 @@ from fusion.errors import FusionError
 from fusion.runs.services import stop_team_runs
 from fusion.teams.lifecycle import contents_of, delete_team, rename_team
 from fusion.teams.rights import Action, may
+from fusion.web.confirming import require_confirmed
 from fusion.web.forms.teams import TeamNameForm, TypedNameForm
 from fusion.web.views.entry import allow, signed_in, write_only
 from fusion.web.views.teams.gate import person_of, team_for
@@ -40,6 +41,7 @@ def team_settings(request: HttpRequest, team_id: UUID) -> HttpResponse:
 def team_delete(request: HttpRequest, team_id: UUID) -> HttpResponse:
     """Say what becomes of everything in it, then delete it."""
     team = team_for(request, team_id, Action.DELETE_TEAM)
+    require_confirmed(request)
     person = person_of(request)
     form = TypedNameForm(request.POST if request.method == "POST" else None)
     if form.is_valid():

@@ -1,0 +1,57 @@
+"""Where the site asks for two-step sign-in, nothing else is open to a person before they have set it up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+
+from fusion.teams.second_factor import must_set_up
+from fusion.web.views.refusals import refusal
+
+SAID: Final = "This site asks for two-step sign-in. Set it up first; it takes a minute."
+NOT_SENT: Final = (
+    "Nothing was sent: this site asks for two-step sign-in, and your account has none yet. Set it up under Account, "
+    "then go back and send it again."
+)
+# What is needed to set it up, to confirm that it is you, or to go.
+OPEN: Final = frozenset(
+    {
+        "account_login",
+        "account_logout",
+        "account_reauthenticate",
+        "account_set_password",
+        "account_email",
+        "account_email_verification_sent",
+        "account_confirm_email",
+        "mfa_index",
+        "mfa_activate_totp",
+        "mfa_reauthenticate",
+        "theme-set",
+    }
+)
+
+
+def require_second_factor(get_response: Callable[[HttpRequest], HttpResponseBase]) -> object:
+    """Middleware: leads there from every other page, and takes nothing that is sent."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        return get_response(request)
+
+    def process_view(
+        request: HttpRequest, view: object, arguments: object, named_arguments: object
+    ) -> HttpResponse | None:
+        match = request.resolver_match
+        if (match is not None and match.view_name in OPEN) or not must_set_up(request.user):
+            return None
+        if request.method not in ("GET", "HEAD") or request.headers.get("HX-Request") == "true":
+            return refusal(request, NOT_SENT, status=403)
+        messages.warning(request, SAID)
+        return redirect("mfa_activate_totp")
+
+    middleware.process_view = process_view  # type: ignore[attr-defined]
+    return middleware
