@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
-from django.contrib.auth.forms import AdminUserCreationForm
+from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.http import HttpRequest
 
 from fusion.admin.history import AnyModelAdmin, AnyTabularInline, HistoryAdmin
 from fusion.models import Invitation, Membership, Team, User
 from fusion.models.team import Role
+from fusion.teams.accounts import farewell_of
 from fusion.teams.audit import record_action
 from fusion.teams.doorbell import tell_rights_changed
 from fusion.teams.lifecycle import team_ref
@@ -23,11 +24,13 @@ from fusion.teams.services import ensure_personal_team
 if TYPE_CHECKING:
     AnyUserCreationForm = AdminUserCreationForm[User]
     AnyUserAdmin = UserAdmin[User]
+    AnyUserForm = UserChangeForm[User]
     AnyMembershipForm = forms.ModelForm[Membership]
     AnyInlineFormSet = forms.BaseInlineFormSet[Membership, Any, Any]
 else:
     AnyUserCreationForm = AdminUserCreationForm
     AnyUserAdmin = UserAdmin
+    AnyUserForm = UserChangeForm
     AnyMembershipForm = forms.ModelForm
     AnyInlineFormSet = forms.BaseInlineFormSet
 
@@ -172,8 +175,24 @@ class PersonCreationForm(AnyUserCreationForm):
         return email
 
 
+class PersonForm(AnyUserForm):
+    """An account that is there. It cannot be switched off while others depend on it."""
+
+    def clean(self) -> dict[str, Any]:
+        typed = super().clean() or {}
+        farewell = farewell_of(self.instance)
+        ends = not typed.get("is_active", True)
+        if ends and farewell.owned:
+            names = ", ".join(f"“{team.name}”" for team in farewell.owned)
+            self.add_error("is_active", f"They are the only owner of {names}. Make somebody else an owner there first.")
+        if farewell.is_last_administrator and (ends or not typed.get("is_superuser", True)):
+            self.add_error(None, "This is the only administrator of the site. Make somebody else one first.")
+        return typed
+
+
 @admin.register(User)
 class PersonAdmin(TellsMembers, AnyUserAdmin):
+    form = PersonForm
     add_form = PersonCreationForm
     list_display = ("email", "name", "is_active", "is_staff", "is_superuser", "date_joined", "last_login")
     list_filter = ("is_active", "is_staff", "is_superuser", "is_system")
@@ -202,10 +221,12 @@ class PersonAdmin(TellsMembers, AnyUserAdmin):
 
 @admin.register(Team)
 class TeamAdmin(TellsMembers):
+    """Its name and its people. An owner deletes it on its own page, which stops its runs and wipes its keys."""
+
     list_display = ("name", "slug", "members", "created_at")
     search_fields = ("name", "slug", "memberships__user__email")
     date_hierarchy = "created_at"
-    readonly_fields = ("public_id", "created_at")
+    readonly_fields = ("public_id", "created_at", "deleted_at")
     inlines = (MembershipInline,)
 
     @admin.display(description="members")

@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from fusion.models import Answer, AuditEvent, Call, FinalAnswer, Membership, Run, RunEvent, Team, User, VerdictRecord
-from tests.factories import make_run
+from tests.factories import make_run, make_user
 
 MODELS = [model for model in apps.get_app_config("fusion").get_models() if model._meta.app_label == "fusion"]
 HISTORY = (Answer, Call, FinalAnswer, Run, RunEvent, VerdictRecord)
@@ -74,7 +74,7 @@ def change_member(root: Client, member: Membership, **typed: str) -> int:
 def inline_of(team: Team, **typed: str) -> dict[str, str]:
     """The form of a team with its members, as an administrator sends it; `typed`: roles by the person's name."""
     rows = list(team.memberships.select_related("user").order_by("pk"))
-    form = {"name": team.name, "slug": team.slug, "deleted_at_0": "", "deleted_at_1": ""}
+    form = {"name": team.name, "slug": team.slug}
     form |= {"memberships-TOTAL_FORMS": str(len(rows)), "memberships-INITIAL_FORMS": str(len(rows))}
     for at, row in enumerate(rows):
         role = typed.get(row.user.name.lower(), row.role)
@@ -171,6 +171,53 @@ def test_a_person_who_is_added_gets_a_team(root: Client) -> None:
     person = User.objects.get(email="new@example.com")
     assert not person.has_usable_password()
     assert Team.objects.filter(memberships__user=person).count() == 1
+
+
+def account_form(person: User, **typed: str) -> dict[str, str]:
+    """An account as an administrator sends it; a right that is typed empty is taken away."""
+    form = {"email": person.email, "name": person.name}
+    form |= {right: "on" for right in ("is_active", "is_staff", "is_superuser") if getattr(person, right)}
+    rows = list(person.memberships.order_by("pk"))
+    form |= {"memberships-TOTAL_FORMS": str(len(rows)), "memberships-INITIAL_FORMS": str(len(rows))}
+    for at, row in enumerate(rows):
+        values = {"id": row.pk, "team": row.team_id, "user": row.user_id, "role": row.role}
+        form |= {f"memberships-{at}-{name}": str(value) for name, value in values.items()}
+    return {name: value for name, value in (form | typed).items() if value}
+
+
+def change_account(root: Client, person: User, **typed: str) -> str:
+    """What the administration says to it; empty when it is done."""
+    reply = root.post(reverse("admin:fusion_user_change", args=[person.pk]), account_form(person, **typed))
+    return "" if reply.status_code == 302 else reply.content.decode()
+
+
+def test_the_only_owner_of_a_team_with_others_is_not_switched_off(
+    root: Client, alice: User, bob: User, team: Team
+) -> None:
+    owner = make_user("owner", team=team, role="owner")
+    Membership.objects.filter(user=alice, team=team).update(role="admin")
+    assert "only owner of “" in change_account(root, owner, is_active="")
+    owner.refresh_from_db()
+    assert owner.is_active
+    Membership.objects.filter(user=bob, team=team).update(role="owner")
+    assert change_account(root, owner, is_active="") == ""
+    owner.refresh_from_db()
+    assert not owner.is_active
+
+
+def test_the_last_administrator_stays_one(root: Client, alice: User) -> None:
+    assert "only administrator of the site" in change_account(root, alice, is_superuser="")
+    assert "only administrator of the site" in change_account(root, alice, is_active="")
+    make_user("second", is_staff=True, is_superuser=True)
+    assert change_account(root, alice, is_superuser="") == ""
+
+
+def test_a_team_is_not_ended_past_its_own_page(root: Client, team: Team) -> None:
+    address = reverse("admin:fusion_team_change", args=[team.pk])
+    form = inline_of(team) | {"deleted_at_0": "2026-01-01", "deleted_at_1": "00:00"}
+    assert root.post(address, form).status_code == 302
+    team.refresh_from_db()
+    assert team.deleted_at is None
 
 
 def test_an_address_in_other_letters_is_the_same_account(root: Client) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP
 
 from fusion.errors import InvalidInput, NotAllowed, TeamConflict
 from fusion.models import (
@@ -103,6 +106,13 @@ def test_a_person_is_anonymised_and_their_work_stays(alice: User, bob: User, tea
     assert {run.pool_version.pool, pool} == set(Pool.objects.visible_to(alice))
     told = tell_all(User, EmailAddress, AuditEvent, Membership, Invitation)
     assert "bob@" not in told and "Bob" not in told
+
+
+def test_second_factors_go_with_the_account(bob: User) -> None:
+    TOTP.activate(bob, "JBSWY3DPEHPK3PXP")
+    RecoveryCodes.activate(bob)
+    delete_account(person=bob)
+    assert not Authenticator.objects.exists()
 
 
 def test_private_texts_are_erased_and_their_costs_stay(alice: User, bob: User, team: Team) -> None:
