@@ -159,15 +159,20 @@ def _words(value: object) -> tuple[str, ...]:
 
 
 def _context_tokens(entry: Mapping[str, Any]) -> int | None:
-    """The context as OpenRouter, vLLM, llama.cpp, Groq and Mistral name it."""
-    meta = entry.get("meta")
-    trained = meta.get("n_ctx_train") if isinstance(meta, dict) else None
+    """The context as OpenRouter, vLLM, Groq, Mistral, Anthropic and llama.cpp name it.
+
+    llama.cpp tells what it was started with and, also where that is less, what the model was trained for.
+    """
+    told = entry.get("meta")
+    meta = told if isinstance(told, dict) else {}
     for value in (
         entry.get("context_length"),
         entry.get("max_model_len"),
         entry.get("context_window"),
         entry.get("max_context_length"),
-        trained,
+        entry.get("max_input_tokens"),
+        meta.get("n_ctx"),
+        meta.get("n_ctx_train"),
     ):
         if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= 100_000_000:
             return value

@@ -63,7 +63,7 @@ def _usage(usage: Mapping[str, Any]) -> Usage | None:
         output_tokens=output,
         cached_input_tokens=min(_cached(usage) or 0, input_tokens),
         reasoning_tokens=min(output - completion if reasoning is None else reasoning, output),
-        cost_nanos=_cost_nanos(usage.get("cost")),
+        cost_nanos=_whole_cost_nanos(usage),
     )
 
 
@@ -92,6 +92,16 @@ def _count(usage: Mapping[str, Any], *names: str, default: int | None = None) ->
             sane = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_TOKENS
             return value if sane else None
     return default
+
+
+def _whole_cost_nanos(usage: Mapping[str, Any]) -> int | None:
+    """What the call cost. With a key of one's own at OpenRouter, `cost` is only its fee, and the upstream's price
+    stands beside it; with its key that price is told too, but is the cost itself."""
+    cost = _cost_nanos(usage.get("cost"))
+    if usage.get("is_byok") is not True:
+        return cost
+    upstream = _cost_nanos(_part(usage, "cost_details").get("upstream_inference_cost"))
+    return None if cost is None or upstream is None else cost + upstream
 
 
 def _cost_nanos(value: object) -> int | None:

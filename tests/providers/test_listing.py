@@ -72,7 +72,14 @@ def test_other_lists_have_at_least_ids(body: object) -> None:
 
 @pytest.mark.parametrize(
     "extra",
-    [{"max_model_len": 8192}, {"context_window": 8192}, {"meta": {"n_ctx_train": 8192}}, {"max_context_length": 8192}],
+    [
+        {"max_model_len": 8192},
+        {"context_window": 8192},
+        {"max_context_length": 8192},
+        {"max_input_tokens": 8192},
+        {"meta": {"n_ctx_train": 8192}},
+        {"meta": {"n_ctx": 8192, "n_ctx_train": 262144}},
+    ],
 )
 def test_the_context_is_found_under_its_names(extra: dict[str, Any]) -> None:
     assert read([{"id": "m", **extra}])[0].context_tokens == 8192

@@ -370,6 +370,24 @@ async def test_costs_are_whole_nano_dollars_without_a_float_in_between() -> None
 
 
 @pytest.mark.parametrize(
+    ("told", "nanos"),
+    [
+        ({"cost": 0.5, "is_byok": True, "cost_details": {"upstream_inference_cost": 10}}, 10_500_000_000),
+        ({"cost": 0.5, "is_byok": True, "cost_details": {"upstream_inference_cost": None}}, None),
+        ({"cost": 0.5, "is_byok": False, "cost_details": {"upstream_inference_cost": 0.5}}, 500_000_000),
+        ({"cost": 0.5, "cost_details": {"upstream_inference_cost": 0.5}}, 500_000_000),
+    ],
+)
+async def test_with_a_key_of_ones_own_behind_openrouter_its_fee_is_not_the_whole_cost(
+    told: dict[str, Any], nanos: int | None
+) -> None:
+    usage_told = {"prompt_tokens": 1, "completion_tokens": 1, **told}
+    body = event(chunk("x", reason="stop")) + event({"choices": [], "usage": usage_told}) + DONE
+    usage = (await hear(provider_sending(body))).usage
+    assert usage is not None and usage.cost_nanos == nanos
+
+
+@pytest.mark.parametrize(
     ("usage", "expected"),
     [
         (
