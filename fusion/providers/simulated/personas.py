@@ -70,12 +70,13 @@ I looked at it only as text: {words}{topics}.
 
 ### What would happen with a real model
 
-1. Put one key into the file `.env`, for example `OPENROUTER_API_KEY=…`, and start Fusion again.
+1. Add a connection with a provider's key under *Connections*, or put the key into the file `.env`, for example as \
+`OPENROUTER_API_KEY=…`, and start Fusion again.
 2. Build a pool from the models that the key reaches, and choose a judge from another family than the members.
 3. Ask again. Every member then answers this question, the judge compares the answers, and the receipt shows the \
 cost of each call.
 
-Everything else on this page is real: the streaming, the stopping, the judging step and the stored record.
+Everything else about this run is real: the streaming, the stopping, the judging step and the stored record.
 """
 
 _TERSE = """\
@@ -85,8 +86,8 @@ _TERSE = """\
 
 - Bundled examples: I have answers.
 - Anything else{topics}: I do not.
-- Real answers: set `OPENROUTER_API_KEY` (or `OPENAI_API_KEY`, `ANTHROPIC_API_KEY`, `GEMINI_API_KEY`) in `.env`, \
-restart.
+- Real answers: add a connection, or set `OPENROUTER_API_KEY` (or `OPENAI_API_KEY`, `ANTHROPIC_API_KEY`, \
+`GEMINI_API_KEY`) in `.env` and restart.
 """
 
 _BOLD = """\
@@ -99,8 +100,8 @@ You asked this:
 A real model would have had an opinion by now{topics}. I have none, and I will not fake one: I only perform the four \
 bundled questions.
 
-**The fix takes a minute.** One key is enough. `OPENROUTER_API_KEY` in `.env`, one restart, and a single account \
-reaches hundreds of models from every large lab, which is all a mixed panel needs.
+**The fix takes a minute.** An `OPENROUTER_API_KEY` alone, under *Connections* or in `.env`, reaches hundreds of models \
+from every large lab, which is all that a mixed panel needs.
 
 Until then, pick one of the bundled examples. They show the whole path: disagreement, verdict, final.
 """
@@ -120,7 +121,7 @@ Before you believe a *real* answer{topics}, I would ask three things:
 - What would each of them have to see to change its mind?
 
 You need not pay for a key to find out: with a model server on this machine, set `OLLAMA_BASE_URL` in `.env` and \
-restart. A hosted key such as `OPENROUTER_API_KEY` works the same way, but each call then costs money.
+restart. A hosted key such as `OPENROUTER_API_KEY` works the same way, but most of its calls cost money.
 """
 
 _ARBITER = """\
