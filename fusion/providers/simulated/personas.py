@@ -100,8 +100,8 @@ You asked this:
 A real model would have had an opinion by now{topics}. I have none, and I will not fake one: I only perform the four \
 bundled questions.
 
-**The fix takes a minute.** An `OPENROUTER_API_KEY` alone, under *Connections* or in `.env`, reaches hundreds of models \
-from every large lab, which is all that a mixed panel needs.
+**The fix takes a minute.** An `OPENROUTER_API_KEY` alone, under *Connections* or in `.env`, reaches hundreds of \
+models from every large lab, which is all that a mixed panel needs.
 
 Until then, pick one of the bundled examples. They show the whole path: disagreement, verdict, final.
 """
