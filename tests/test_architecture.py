@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -114,6 +116,18 @@ def test_orchestration_and_providers_know_no_django() -> None:
     folders = [path for room in PURE for path in _files_of(room)]
     forbidden = ("django", "channels", "allauth", "asgiref")
     assert [found for path in folders for found in outsiders(path, path.read_text(), forbidden)] == []
+
+
+def test_the_engine_loads_nothing_of_django_http_or_a_database() -> None:
+    """Not even through a library that it uses."""
+    load = (
+        "import importlib, pkgutil, sys, fusion.engine as engine\n"
+        "for module in pkgutil.walk_packages(engine.__path__, 'fusion.engine.'):\n"
+        "    importlib.import_module(module.name)\n"
+        "print(sorted({'django', 'asgiref', 'channels', 'httpx', 'aiohttp', 'sqlite3'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", load], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_only_providers_and_doors_speak_http() -> None:

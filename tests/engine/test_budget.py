@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fusion.engine.budget import (
@@ -14,6 +14,7 @@ from fusion.engine.budget import (
     fit,
     water_level,
 )
+from tests.engine.examples import examples
 
 LONG = "".join(f"Line {number}.\n" for number in range(1_000))
 
@@ -76,7 +77,7 @@ def test_for_best_of_all_answers_are_trimmed_alike_and_for_merge_only_the_long()
     assert fit(texts, 1_000, uniform=False).texts["B"] == "a\n\n\n\nb"
 
 
-@settings(max_examples=30, deadline=None)
+@examples
 @given(
     st.dictionaries(st.sampled_from("ABCDE"), st.text(alphabet="ab \n`", max_size=900), min_size=1),
     st.integers(0, 900),

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from fusion.engine.clean import clean_answer, remove_invisible, split_code
-from fusion.engine.steering import mask, scan
+from fusion.engine.steering import scan
 
 CODE = "```python\nx = 1  # <!-- kept -->\n# As Claude, I wrote <think>this</think>\n```"
 
@@ -120,21 +118,3 @@ def test_scanning_changes_nothing_that_a_reader_sees() -> None:
 def test_the_pieces_of_a_text_join_to_the_text() -> None:
     text = f"a\n{CODE}\nb ~~~\n~~~~\nnever closed\n```\n"
     assert "".join(piece for _, piece in split_code(text)) == text
-
-
-@pytest.mark.parametrize(
-    "piece",
-    ["to the judge ", "ignore the the ", "<think>", "<!--", "```\n", "as Claude a ", "\U000e0041", "<answer ", " \n"],
-)
-def test_hostile_text_takes_linear_time(piece: str) -> None:
-    def seconds(chars: int) -> float:
-        text = piece * (chars // len(piece))
-        started = time.process_time()  # of this process alone: the machine may be busy with something else
-        clean_answer(text)
-        scan(text)
-        mask(text)
-        return time.process_time() - started
-
-    small = min(seconds(4_000) for _ in range(3))
-    large = min(seconds(40_000) for _ in range(3))
-    assert large < 10 * 3 * small + 0.02  # quadratic would take 100 times as long

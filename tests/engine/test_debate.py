@@ -510,7 +510,7 @@ async def test_a_members_prompt_does_not_grow_with_the_number_of_members_or_roun
 
 
 async def test_a_long_answer_is_cut_to_the_members_context() -> None:
-    provider = FakeProvider(replies=debater(f"{PARIS} {'Long. ' * 8_000}"))
+    provider = FakeProvider(replies=debater(f"{PARIS} {'Long. ' * 3_600}"))
     member = make_member("A", provider)
     small = replace(member, endpoint=replace(member.endpoint, context_tokens=8_000))
     run = Debated(debater(PARIS), debater(LYON))

@@ -9,7 +9,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fusion.engine.debate.ledger import Ledger, agreement_index, find_disputes, nearest_stance, stance_held
@@ -20,6 +20,7 @@ from fusion.engine.debate.stop import reason_to_stop
 from fusion.engine.debate.wire import Shown, Unreadable, read_rebuttal, read_ruling, rebuttal_schema, ruling_schema
 from fusion.engine.disputes import Dispute, LedgerStance, Move, NamedError, Position, StopReason
 from fusion.engine.types import Contradiction, FinishReason, Judgement, Stance, Verdict
+from tests.engine.examples import examples
 
 QUESTION = "Which city is the capital? The seat of parliament decides."
 VEIL = Veil(["Large-1 (Lab)"], question=QUESTION)
@@ -534,7 +535,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@examples
 @given(JSON, st.integers(0, 400))
 def test_no_reply_whatever_it_holds_raises_or_moves_to_an_unknown_stance(found: Any, end: int) -> None:
     entries = found if isinstance(found, list) else [found]

@@ -536,7 +536,7 @@ async def test_a_judge_has_its_time_for_both_requests_together() -> None:
 
 
 def long_answers() -> list[Answer]:
-    return [given_answer(letter, f"{letter}: Paris. " + "word " * 4_000) for letter in "ABC"]
+    return [given_answer(letter, f"{letter}: Paris. " + "word " * 2_400) for letter in "ABC"]
 
 
 def small_context(plan: Plan, tokens: int) -> Plan:

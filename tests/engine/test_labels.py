@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from itertools import combinations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fusion.engine.labels import ALPHABET, derive_seed, draw_labels, draw_nonce, shuffle
+from tests.engine.examples import examples
 
 LETTERS = tuple("ABCDEFGH")
 SEED = derive_seed("5eed", "judge-1", 0)
@@ -40,7 +41,7 @@ def test_another_stage_attempt_or_run_draws_anew() -> None:
     assert len({draw_nonce(seed) for seed in seeds}) == len(seeds)
 
 
-@settings(max_examples=30, deadline=None)
+@examples
 @given(st.binary(min_size=1, max_size=32))
 def test_labels_are_short_distinct_and_no_words(seed: bytes) -> None:
     labels = list(draw_labels(LETTERS, seed).values())

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fusion.engine.call import Caller
@@ -34,6 +34,7 @@ from fusion.engine.types import (
     Verdict,
 )
 from fusion.errors import ProviderOverloaded, ProviderRateLimited
+from tests.engine.examples import examples
 from tests.engine.fakes import EventLog, FakeProvider, Reply, given_answer, make_plan
 
 BASE = "Use a queue. Keep jobs small.\n\nLog each failure."
@@ -217,7 +218,7 @@ PIECES = [
 ]
 
 
-@settings(max_examples=40, deadline=None)
+@examples
 @given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join), st.data())
 def test_however_the_stream_is_split_the_result_is_the_same_and_no_marker_leaks(text: str, data: st.DataObject) -> None:
     cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=10)))
@@ -332,7 +333,7 @@ def test_a_code_block_is_one_piece() -> None:
     assert spans[1].claim_ids == ("c1",)
 
 
-@settings(max_examples=40, deadline=None)
+@examples
 @given(
     st.lists(st.sampled_from([*PIECES, "Use a queue.", "```\n", "Add a rollback script."]), max_size=12).map("".join)
 )

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import random
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from rapidfuzz import fuzz
 
 from fusion.engine.rubrics import GENERAL
 from fusion.engine.types import (
@@ -41,8 +38,8 @@ from fusion.engine.verdict import (
     verdict_schema,
     verdict_to_dict,
 )
-from fusion.engine.verdict import quotes as quotes_module
 from fusion.engine.verdict.quotes import Quotes
+from tests.engine.examples import examples
 
 LABELS = {"A": "K7T", "B": "Q2M", "C": "9XD"}
 TEXTS = {
@@ -182,7 +179,7 @@ def test_errors_name_what_is_wrong_and_whether_answers_are_needed_again() -> Non
 ODD = "aK7é\"'`\\{}[]<>,:#\0\x1f\t\r\n\x7f\x85\u2028\ufeff\ufffd\u200d\u0301😀\U0010ffff"
 
 
-@settings(max_examples=25, deadline=None)
+@examples
 @given(
     st.one_of(
         st.text(alphabet=ODD, max_size=300),
@@ -206,7 +203,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@examples
 @given(st.dictionaries(st.sampled_from(sorted(wire())), VALUES))
 def test_any_value_in_any_field_is_read_or_rejected(changes: dict[str, Any]) -> None:
     outcome = read_verdict(json.dumps(wire(**changes)), finish=FinishReason.STOP, sheet=SHEET)
@@ -294,43 +291,6 @@ def test_a_judge_that_invents_a_third_of_its_quotes_is_not_believed() -> None:
 )
 def test_quotes_are_found_despite_spacing_case_and_small_slips(quote: str, found: bool) -> None:
     assert bool(Quotes(TEXTS).verified(quote, ["A"])) is found
-
-
-def test_quotes_are_checked_fast_in_huge_answers() -> None:
-    words = [f"word{number % 977} of the text" for number in range(25_000)]
-    quotes = Quotes({"A": " ".join(words)})
-    started = time.process_time()  # of this process alone: the machine may be busy with something else
-    assert quotes.verified("word12 of the texd word13 of the text", ["A"])
-    assert not quotes.verified("a sentence of the text that word12 never said of anything else " * 5, ["A"])
-    assert time.process_time() - started < 0.5
-
-
-def test_quotes_without_end_cost_bounded_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    chance, compared = random.Random(3), list[int]()
-
-    def counted(piece: str, window: str, *, score_cutoff: float) -> float:
-        compared.append(len(piece) * len(window))
-        return fuzz.partial_ratio(piece, window, score_cutoff=score_cutoff)
-
-    monkeypatch.setattr(quotes_module, "partial_ratio", counted)
-    words = [f"word{number}" for number in range(300)]
-    texts = {letter: " ".join(chance.choices(words, k=8_000)) for letter in "ABCDEFGH"}
-    quotes = Quotes(texts)
-    assert quotes.verified(texts["H"][50_000:50_300], list(texts))
-    for _ in range(500):
-        assert not quotes.verified(" ".join(chance.choices(words, k=60)), list(texts))
-    assert 3 < quotes.checked < 50 and quotes.missed == quotes.checked - 1
-    assert sum(compared) <= quotes_module.COMPARED_MAX_CHARS
-
-
-def test_a_quote_from_either_end_of_an_endless_answer_is_found() -> None:
-    quotes = Quotes({"A": "It begins with this. " + "and so on " * 200_000 + "It ends like that."})
-    assert quotes.verified("begins with this", ["A"]) and quotes.verified("It ends like that.", ["A"])
-
-
-def test_braces_without_end_before_a_verdict_do_not_hide_it() -> None:
-    assert read("{}" * 50_000 + json.dumps(wire())).parse_path == "extracted"
-    assert read("{ " * 50_000 + json.dumps(wire())).parse_path == "extracted"
 
 
 def test_an_accusation_without_a_real_quote_is_dropped() -> None:
@@ -446,7 +406,7 @@ RICH = json.dumps(
 
 def test_a_partial_verdict_only_ever_grows() -> None:
     seen = PartialVerdict()
-    for end in range(len(RICH) + 1):
+    for end in (*range(500), *range(500, len(RICH), 3), len(RICH)):  # escapes and labels stand in the first part
         now = partial_verdict(RICH[:end], LABELS)
         assert now.notes.startswith(seen.notes)
         assert len(now.assessments) >= len(seen.assessments)
@@ -487,7 +447,7 @@ def test_a_nearly_json_reply_is_shown_too() -> None:
     assert partial_verdict("{'notes': 'It is K7T, beca", LABELS).notes == "It is Answer A, beca"
 
 
-@settings(max_examples=25, deadline=None)
+@examples
 @given(
     st.one_of(st.text(alphabet=ODD, max_size=200), st.text(alphabet='{}[]",:\\u0ak7T \n', max_size=200)),
     st.integers(0, 900),
@@ -495,16 +455,6 @@ def test_a_nearly_json_reply_is_shown_too() -> None:
 def test_a_partial_verdict_of_garbage_is_just_poor(garbage: str, end: int) -> None:
     assert isinstance(partial_verdict(garbage, LABELS), PartialVerdict)
     assert isinstance(partial_verdict(RICH[:end] + garbage, LABELS), PartialVerdict)
-
-
-def test_a_partial_verdict_of_50_kb_takes_a_few_milliseconds() -> None:
-    strengths = ['a strength of some length, with a "quote" in it'] * 300
-    raw = json.dumps(wire(assessments=[assessment(label, 3, strengths=strengths) for label in LABELS.values()]))
-    raw = raw[:50_000]
-    started = time.process_time()
-    for end in range(len(raw) - 10, len(raw)):
-        assert len(partial_verdict(raw[:end], LABELS).assessments) >= 2
-    assert (time.process_time() - started) / 10 < 0.05
 
 
 # --- storing it ----------------------------------------------------------------------------------
@@ -564,7 +514,7 @@ verdicts = st.builds(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@examples
 @given(verdicts)
 def test_a_verdict_survives_storing(verdict: Verdict) -> None:
     assert verdict_from_dict(json.loads(json.dumps(verdict_to_dict(verdict)))) == verdict

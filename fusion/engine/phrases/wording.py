@@ -18,7 +18,13 @@ class Phrase:
     needs: tuple[tuple[str, ...], ...] = ()
 
     def may_occur(self, lowered: str) -> bool:
-        return all(any(word in lowered for word in group) for group in self.needs)
+        for group in self.needs:  # spelled out: with `any` and `all` this was a third of what a short run costs
+            for word in group:
+                if word in lowered:
+                    break
+            else:
+                return False
+        return True
 
 
 def phrase(kind: str, pattern: str, *needs: str) -> Phrase:

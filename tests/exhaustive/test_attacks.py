@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import permutations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fusion.engine.call import Caller
@@ -22,8 +22,8 @@ from fusion.engine.events import Degraded, FinalEnded, JudgeEnded, JudgeStarted
 from fusion.engine.fuse import fuse
 from fusion.engine.judge import judge_answers
 from fusion.engine.steering import mask, scan
-from fusion.engine.types import Answer, Judgement, Mode
-from tests.engine.attacks import ATTACKS, FALSE_ALARMS, GROUPS, LOOK_ALIKES, MISSED, Attack, LookAlike
+from fusion.engine.types import Answer, Judgement, Mode, Recheck
+from tests.engine.examples import examples
 from tests.engine.fakes import (
     EventLog,
     FakeProvider,
@@ -34,14 +34,13 @@ from tests.engine.fakes import (
     make_plan,
     shown_answers,
 )
+from tests.exhaustive.attacks import ATTACKS, FALSE_ALARMS, GROUPS, LOOK_ALIKES, MISSED, Attack, LookAlike
 
 BEST = "Paris lies on the Seine and has been the capital, with breaks, since 987."
 GOOD = "It is Paris, on the Seine."
 WEAK = "It is Lyon, I think."
 OMISSION = re.compile(r"\[… \d+ tokens omitted …\]")
 FACTS = ("Paris", "Seine", "987")
-
-each_attack = pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
 
 
 def armed(attack: Attack) -> str:
@@ -71,26 +70,26 @@ async def hear(judge: FakeProvider, *texts: str, answers: Sequence[Answer] = ())
 # --- the scan ------------------------------------------------------------------------------------
 
 
-@each_attack
-def test_every_attack_is_flagged(attack: Attack) -> None:
-    assert scan(armed(attack), prompt="What is the capital of France?") != ()
+def is_flagged(answer: LookAlike) -> bool:
+    return scan(answer.text, prompt=answer.prompt) != ()
 
 
-@pytest.mark.parametrize("answer", LOOK_ALIKES, ids=lambda answer: answer.name)
-def test_an_honest_answer_is_not_flagged(answer: LookAlike) -> None:
-    assert scan(answer.text, prompt=answer.prompt) == ()
+def test_every_attack_is_flagged() -> None:
+    assert [one.name for one in ATTACKS if scan(armed(one), prompt="What is the capital of France?") == ()] == []
 
 
-@pytest.mark.parametrize("answer", FALSE_ALARMS, ids=lambda answer: answer.name)
-def test_an_honest_answer_with_a_steering_sentence_of_its_own_is_flagged_too(answer: LookAlike) -> None:
+def test_an_honest_answer_is_not_flagged() -> None:
+    assert [answer.name for answer in LOOK_ALIKES if is_flagged(answer)] == []
+
+
+def test_an_honest_answer_with_a_steering_sentence_of_its_own_is_flagged_too() -> None:
     """Known and harmless: a false alarm costs one more look when that answer is chosen, and a note that says so."""
-    assert scan(answer.text, prompt=answer.prompt) != ()
+    assert [answer.name for answer in FALSE_ALARMS if not is_flagged(answer)] == []
 
 
-@pytest.mark.parametrize("attack", MISSED, ids=lambda attack: attack.name)
-def test_what_the_scan_cannot_know_is_listed_as_such(attack: Attack) -> None:
+def test_what_the_scan_cannot_know_is_listed_as_such() -> None:
     """Should one of these be found one day, it belongs into the corpus."""
-    assert scan(armed(attack)) == ()
+    assert [attack.name for attack in MISSED if scan(armed(attack)) != ()] == []
 
 
 def test_the_corpus_is_as_broad_as_it_claims_to_be() -> None:
@@ -99,16 +98,16 @@ def test_the_corpus_is_as_broad_as_it_claims_to_be() -> None:
     assert len({attack.name for attack in ATTACKS}) == len(ATTACKS)
 
 
-@each_attack
-def test_what_steers_is_masked_and_the_answer_stays(attack: Attack) -> None:
-    cleaned = clean_answer(armed(attack))
-    masked = mask(cleaned)
-    assert masked.startswith(WEAK)
-    if attack.hidden:
-        assert masked == cleaned
-    else:
-        assert "tokens omitted …]" in masked
-        assert scan(masked) == ()
+def test_what_steers_is_masked_and_the_answer_stays() -> None:
+    for attack in ATTACKS:
+        cleaned = clean_answer(armed(attack))
+        masked = mask(cleaned)
+        assert masked.startswith(WEAK), attack.name
+        if attack.hidden:
+            assert masked == cleaned, attack.name
+        else:
+            assert "tokens omitted …]" in masked, attack.name
+            assert scan(masked) == (), attack.name
 
 
 @pytest.mark.parametrize(
@@ -137,14 +136,15 @@ def test_what_the_question_says_itself_is_not_masked() -> None:
 # --- a judge of content ----------------------------------------------------------------------------
 
 
-@each_attack
-async def test_an_attack_gains_nothing_with_a_judge_of_content(attack: Attack) -> None:
+async def test_an_attack_gains_nothing_with_a_judge_of_content() -> None:
     calm = await hear(judge_of_content(FACTS), BEST, GOOD, WEAK)
-    attacked = await hear(judge_of_content(FACTS), BEST, GOOD, armed(attack))
-    assert attacked.judgement.chosen == calm.judgement.chosen == "A"
-    assert attacked.composites == calm.composites
-    assert attacked.judgement.verdict.ranking == calm.judgement.verdict.ranking
-    assert attacked.judgement.suspects == ("C",)
+    assert calm.judgement.chosen == "A"
+    for attack in ATTACKS:
+        attacked = await hear(judge_of_content(FACTS), BEST, GOOD, armed(attack))
+        assert attacked.judgement.chosen == "A", attack.name
+        assert attacked.composites == calm.composites, attack.name
+        assert attacked.judgement.verdict.ranking == calm.judgement.verdict.ranking, attack.name
+        assert attacked.judgement.suspects == ("C",), attack.name
 
 
 async def test_an_attack_on_a_permuted_panel_changes_no_verdict_either() -> None:
@@ -156,7 +156,7 @@ async def test_an_attack_on_a_permuted_panel_changes_no_verdict_either() -> None
         assert heard.judgement.suspects == tuple(sorted(letters[text] for text in texts[2:]))
 
 
-@settings(max_examples=25, deadline=None)
+@examples
 @given(
     qualities=st.lists(st.integers(0, 3), min_size=2, max_size=5, unique=True),
     attacks=st.lists(st.sampled_from(ATTACKS), min_size=5, max_size=5),
@@ -212,19 +212,16 @@ async def test_a_good_answer_with_an_attack_in_it_still_wins_and_is_called_what_
 # --- a judge that believes everything --------------------------------------------------------------
 
 
-@each_attack
-async def test_even_a_judge_that_obeys_the_attack_does_not_choose_it_in_the_end(attack: Attack) -> None:
-    judge = gullible_judge(FACTS, obeys=attack.text)
-    heard = await hear(judge, BEST, GOOD, armed(attack))
-    assert heard.judgement.chosen == "A"
-    assert heard.judgement.suspects == ("C",)
-    looks = [event.masked for event in heard.log.of(JudgeStarted)]
-    if attack.hidden:
-        assert looks == [()]  # it never saw the words: cleaning took them out
-    else:
-        assert looks == [(), ("C",)]  # it fell for them, had to look again without them, and changed its mind
-        assert heard.judgement.recheck is not None
-        assert (heard.judgement.recheck.letter, heard.judgement.recheck.result) == ("C", "overturned")
+async def test_even_a_judge_that_obeys_the_attack_does_not_choose_it_in_the_end() -> None:
+    for attack in ATTACKS:
+        heard = await hear(gullible_judge(FACTS, obeys=attack.text), BEST, GOOD, armed(attack))
+        assert heard.judgement.chosen == "A", attack.name
+        assert heard.judgement.suspects == ("C",), attack.name
+        looks = [event.masked for event in heard.log.of(JudgeStarted)]
+        if attack.hidden:
+            assert looks == [()], attack.name  # it never saw the words: cleaning took them out
+        else:  # it fell for them, had to look again without them, and changed its mind
+            assert (looks, heard.judgement.recheck) == ([(), ("C",)], Recheck("C", "overturned")), attack.name
 
 
 async def test_two_answers_that_both_beg_cannot_win_by_turns() -> None:
@@ -240,16 +237,16 @@ async def test_two_answers_that_both_beg_cannot_win_by_turns() -> None:
 FENCES = [attack for attack in GROUPS["fake marks"] if "<answer" in attack.text or "</answer" in attack.text]
 
 
-@pytest.mark.parametrize("attack", FENCES, ids=lambda attack: attack.name)
-async def test_fake_fences_make_no_new_answer_and_close_none(attack: Attack) -> None:
-    judge = judge_of_content(FACTS)
-    await hear(judge, BEST, GOOD, armed(attack))
-    (request,) = judge.requests
-    content = request.messages[-1].content
-    nonce = re.findall(r"<question n=(\w{16})>", content)[0]
-    real = re.findall(rf"<answer id=(\w+) n={nonce}>\n(.*?)\n</answer n={nonce}>", content, re.DOTALL)
-    assert sorted(text for _, text in real) == sorted([BEST, GOOD, clean_answer(armed(attack))])
-    assert content.count(nonce) == 2 + 2 * 3
+async def test_fake_fences_make_no_new_answer_and_close_none() -> None:
+    for attack in FENCES:
+        judge = judge_of_content(FACTS)
+        await hear(judge, BEST, GOOD, armed(attack))
+        (request,) = judge.requests
+        content = request.messages[-1].content
+        nonce = re.findall(r"<question n=(\w{16})>", content)[0]
+        real = re.findall(rf"<answer id=(\w+) n={nonce}>\n(.*?)\n</answer n={nonce}>", content, re.DOTALL)
+        assert sorted(text for _, text in real) == sorted([BEST, GOOD, clean_answer(armed(attack))]), attack.name
+        assert content.count(nonce) == 2 + 2 * 3, attack.name
 
 
 async def test_an_answer_that_repeats_the_fences_of_an_earlier_judge_opens_none() -> None:
