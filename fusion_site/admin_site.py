@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import wraps
 from typing import Any
 
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 
 from fusion.web.confirming import is_confirmed
@@ -26,7 +27,7 @@ class FusionAdminSite(admin.AdminSite):
 
         What is sent is taken for twice as long, because a form of the admin's would be lost.
         """
-        guarded = super().admin_view(view, cacheable)
+        guarded = super().admin_view(within_bounds(view), cacheable)
 
         def confirmed(request: HttpRequest, *args: object, **kwargs: object) -> Any:
             if self.has_permission(request) and not is_confirmed(request, slack=2 if request.method == "POST" else 1):
@@ -38,3 +39,16 @@ class FusionAdminSite(admin.AdminSite):
     def login(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
         response: HttpResponse = secure_admin_login(super().login)(request, extra_context)
         return response
+
+
+def within_bounds(view: Any) -> Any:
+    """Django's own pages break on a year in the address that is too large for a date: there is no such page."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: object, **kwargs: object) -> Any:
+        try:
+            return view(request, *args, **kwargs)
+        except OverflowError as exc:
+            raise Http404("No number here is that large.") from exc
+
+    return guarded

@@ -119,6 +119,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "fusion.web.bodies.body_limit",
+    "fusion.web.bodies.only_utf_8",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -308,7 +309,7 @@ LOGGING = {
     "formatters": {
         "plain": {
             "()": "fusion_site.redacting.RedactingFormatter",
-            "format": "{asctime} {levelname} {name}: {message}",
+            "format": "{asctime} {levelname} [{name}] {message}",
             "style": "{",
         },
     },

@@ -236,6 +236,15 @@ def test_logs_hold_no_key_whatever_part_it_comes_in(leak: str) -> None:
     assert "[key]" in text
 
 
+def test_logs_obey_no_terminal_commands_and_keep_words_that_only_stand_beside_a_name() -> None:
+    logging_settings: dict[str, Any] = settings.LOGGING
+    handler = logging_settings["formatters"]["plain"]
+    formatter = RedactingFormatter(handler["format"], style=handler["style"])
+    words = ("Forbidden (%s)", ("\x1b[2Jno\0 token\n",))
+    text = formatter.format(logging.LogRecord("django.security.csrf", logging.WARNING, "f", 1, *words, None))
+    assert text.endswith("WARNING [django.security.csrf] Forbidden (\\x1b[2Jno\\x00 token\n)")
+
+
 def test_every_handler_redacts() -> None:
     logging_settings: dict[str, Any] = settings.LOGGING
     formatters = {handler["formatter"] for handler in logging_settings["handlers"].values()}

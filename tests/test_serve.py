@@ -117,7 +117,7 @@ def site(data_dir: Path) -> Iterator[ServedSite]:
     running.end()
 
 
-def launch(data_dir: Path, port: int, env: dict[str, str]) -> ServedSite:
+def launch(data_dir: Path, port: int, env: dict[str, str], *, limit: str = "") -> ServedSite:
     own = {
         "PATH": os.environ["PATH"],
         "FUSION_ENV_FILE": os.devnull,
@@ -125,7 +125,7 @@ def launch(data_dir: Path, port: int, env: dict[str, str]) -> ServedSite:
         "PORT": str(port),
     }
     process = subprocess.Popen(
-        [sys.executable, "manage.py", "serve"],
+        ["/bin/sh", "-c", f'{limit}exec "$0" manage.py serve', sys.executable],
         cwd=ROOT,
         env={**own, **env},
         stdout=subprocess.PIPE,
@@ -232,6 +232,102 @@ def test_a_form_in_parts_still_arrives(site: ServedSite) -> None:
     page = answer.read().decode()
     connection.close()
     assert answer.status == 200 and "nobody@example.com" in page
+
+
+@pytest.mark.parametrize("codec", ["hex", "idna", "undefined", "raw_unicode_escape", "utf-7"])
+def test_a_form_in_an_encoding_of_its_own_is_refused_with_words(site: ServedSite, codec: str) -> None:
+    """Any codec of Python's can be named: some are none for text, some give what can be neither stored nor sent."""
+    body = b'--x\r\nContent-Disposition: form-data; name="login"\r\n\r\n\\ud800 +2AA-\r\n--x--\r\n'
+    kind = {"Content-Type": f"{MULTIPART['Content-Type']}; charset={codec}"}
+    connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=PATIENCE_S)
+    connection.request("POST", "/accounts/login/", body, {**kind, "Cookie": f"fusion_csrf={'a' * 32}"})
+    answer = connection.getresponse()
+    page = answer.read().decode()
+    connection.close()
+    assert (answer.status, "Forms are read as UTF-8" in page) == (415, True), page
+    assert "Traceback" not in site.text
+
+
+@pytest.mark.parametrize("prefix", ["https://evil.example", "//evil.example", "/below", "\xe9"])
+def test_a_visitor_does_not_say_where_the_site_begins(site: ServedSite, prefix: str) -> None:
+    """Daphne takes a header's word for it: links and redirects would lead to wherever it says."""
+    status, headers = site.get("/history", **{"Daphne-Root-Path": prefix})
+    assert (status, headers["location"]) == (302, "/accounts/login/?next=/history")
+    own = {**SOCKET_HEADERS, "Origin": f"http://127.0.0.1:{site.port}", "Daphne-Root-Path": prefix}
+    assert site.get(SOCKET, **own)[0] == 101
+    assert "Traceback" not in site.text
+
+
+FILES = 400
+
+
+def test_who_opens_many_connections_leaves_files_for_the_database_and_others_a_word(
+    data_dir: Path, site: ServedSite
+) -> None:
+    """Of so few files half are kept back; beyond the others a connection is refused with words and let go."""
+    small = launch(data_dir, free_port(), {}, limit=f"ulimit -n {FILES}; ")
+    opened: list[socket.socket] = []
+    try:
+        assert small.ready.wait(PATIENCE_S), small.text
+        opened += [socket.create_connection(("127.0.0.1", small.port), timeout=10) for _ in range(FILES)]
+        files = f"/proc/{small.process.pid}/fd"
+        status, headers = small.get("/accounts/signup/")
+        assert (status, headers["content-security-policy"]) == (503, "default-src 'none'")
+        assert len(os.listdir(files)) < FILES * 3 / 4
+        assert "Too many connections are open" in small.text
+        for one in opened:
+            one.close()
+        deadline = time.monotonic() + PATIENCE_S
+        while small.get("/accounts/signup/")[0] != 200:
+            assert time.monotonic() < deadline
+    finally:
+        for one in opened:
+            one.close()
+        small.end()
+
+
+SLOW_HEAD = """
+from fusion.management.bodies import bounded_factory
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+
+class Server:
+    def protocol_connected(self, protocol): pass
+    protocol_disconnected = protocol_connected
+
+class Transport(StringTransport):
+    def fileno(self): return 3
+
+def connected(clock):
+    factory = bounded_factory(1000, 1000, ())(Server())
+    factory.reactor = clock
+    channel, transport = factory.buildProtocol(None), Transport()
+    channel.makeConnection(transport)
+    return channel, transport
+
+clock = Clock()
+channel, transport = connected(clock)
+head = b"POST / HTTP/1.1\\r\\nContent-Length: 900\\r\\nX: " + b"a" * 1000
+seconds = 0
+while not transport.disconnecting and seconds < 1000:
+    channel.dataReceived(head[seconds : seconds + 1])
+    clock.advance(1)
+    seconds += 1
+print(seconds)
+channel, transport = connected(clock)
+channel.dataReceived(b"POST / HTTP/1.1\\r\\nContent-Length: 900\\r\\n\\r\\n")
+for _ in range(200):
+    channel.dataReceived(b"a")
+    clock.advance(30)
+print(transport.disconnecting)
+"""
+
+
+def test_a_head_that_comes_a_byte_at_a_time_is_not_waited_for_and_a_slow_body_is() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", SLOW_HEAD], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
+    assert ran.stdout.split() == ["60", "False"], ran.stderr
 
 
 @pytest.mark.parametrize(

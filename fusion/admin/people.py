@@ -261,3 +261,13 @@ class InvitationAdmin(HistoryAdmin):
     search_fields = ("email", "team__name", "invited_by__email")
     date_hierarchy = "created_at"
     exclude = ("token_hash",)
+
+
+class UserSessionAdmin(HistoryAdmin):
+    """Who is signed in, and from where. The key of a session would let whoever reads it in as that person."""
+
+    list_display = ("user", "created_at", "last_seen_at", "ip", "user_agent")
+    list_select_related = ("user",)
+    search_fields = ("user__email", "user__name", "ip")
+    date_hierarchy = "created_at"
+    exclude = ("session_key", "data")

@@ -1,16 +1,48 @@
-"""Daphne's requests with a bound on their bodies, which Daphne and Twisted lack."""
+"""Daphne's connections with the bounds that Daphne and Twisted lack: on bodies, on slow heads, on their number."""
 
 from __future__ import annotations
 
+import logging
+import resource
+import time
 from collections.abc import Collection
 from typing import Any
 
+log = logging.getLogger(__name__)
+
 CUT_OFF = 4  # times the limit: who sends as much as that will not listen to an answer
+FILES_WANTED = 65_536
+FILES_RESERVED = 256  # for the database, for asking models, for what is read from disk
+TELL_AGAIN_S = 60.0
+ROOT_PATH = b"daphne-root-path"
+BUSY = b"This server has as many connections open as it takes. Try again in a moment.\n"
+REFUSAL = (
+    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 10\r\n"
+    b"Content-Security-Policy: default-src 'none'\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    b"Content-Length: %d\r\n\r\n%s" % (len(BUSY), BUSY)
+)
 
 
-def bounded_factory(max_bytes: int, max_upload_bytes: int, upload_paths: Collection[str]) -> Any:
+def raise_file_limit() -> int:
+    """Let this process open as many files as it may; returns the highest number a visitor's connection may have.
+
+    Every connection is an open file, numbered from below. Without a bound, who opens enough of them leaves none for the
+    database and for the providers, and every run under way fails.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES_WANTED if hard == resource.RLIM_INFINITY else min(hard, FILES_WANTED)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    files = FILES_WANTED if soft == resource.RLIM_INFINITY else soft
+    return files - min(FILES_RESERVED, files // 2)
+
+
+def bounded_factory(
+    max_bytes: int, max_upload_bytes: int, upload_paths: Collection[str], *, highest_file: int = FILES_WANTED
+) -> Any:
     """The factory of Daphne's connections, whose requests keep a body of at most `max_bytes`, or `max_upload_bytes` of
-    a form with files at one of `upload_paths`.
+    a form with files at one of `upload_paths`. A connection whose file number is above `highest_file` is refused.
 
     Twisted takes a whole body into a file before anyone sees the request, however large it is, and then reads the
     fields of a form a second time, in memory, with a bare 400 for those that it cannot read; both are left to Django.
@@ -19,6 +51,7 @@ def bounded_factory(max_bytes: int, max_upload_bytes: int, upload_paths: Collect
     """
     # Here, because Daphne makes the process's event loop when it is imported.
     from daphne.http_protocol import HTTPFactory, WebRequest
+    from twisted.web import http
 
     class BoundedRequest(WebRequest):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -53,9 +86,58 @@ def bounded_factory(max_bytes: int, max_upload_bytes: int, upload_paths: Collect
                 self.content.truncate()
             if self._is_over:
                 self.requestHeaders.setRawHeaders(b"content-length", [str(self._body_bytes).encode()])
+            # Daphne would let whoever sends this header say where the site begins, in its links and redirects.
+            self.requestHeaders.removeHeader(ROOT_PATH)
             super().requestReceived(command, path, version)
 
+        def basic_error(self, status: int, status_text: bytes, body: str) -> None:
+            """Daphne's own errors, in plain text: its page has inline style and says what serves here."""
+            plain = [
+                (b"Content-Type", b"text/plain; charset=utf-8"),
+                (b"Content-Security-Policy", b"default-src 'none'"),
+            ]
+            self.handle_reply({"type": "http.response.start", "status": status, "headers": plain})
+            said = f"{status} {status_text.decode('ascii')}\n"
+            self.handle_reply({"type": "http.response.body", "body": said.encode()})
+
+    base: Any = http.HTTPChannel  # half of its methods are typed
+
+    class BoundedChannel(base):
+        """A connection on which a request's head comes within the idle time (a minute), not a byte at a time."""
+
+        _part = "none"
+
+        def connectionMade(self) -> None:
+            super().connectionMade()
+            if self.transport.fileno() > highest_file:
+                self.factory.note_refused()
+                self.transport.write(REFUSAL)
+                self.loseConnection()
+
+        def resetTimeout(self) -> None:
+            if self._part != "head":
+                super().resetTimeout()
+            if self._part == "none":
+                self._part = "head"
+
+        def allHeadersReceived(self) -> None:
+            self._part = "body"
+            self.resetTimeout()
+            super().allHeadersReceived()
+
+        def allContentReceived(self) -> None:
+            self._part = "none"
+            super().allContentReceived()
+
     class BoundedFactory(HTTPFactory):
+        protocol = BoundedChannel
+        _told_at = -TELL_AGAIN_S
+
+        def note_refused(self) -> None:
+            if time.monotonic() - self._told_at >= TELL_AGAIN_S:
+                self._told_at = time.monotonic()
+                log.warning("Too many connections are open (%d files): new ones are refused for now", highest_file)
+
         def buildProtocol(self, addr: Any) -> Any:
             protocol = super().buildProtocol(addr)
             protocol.requestFactory = BoundedRequest

@@ -14,7 +14,7 @@ from typing import Any
 import uvloop
 from channels.routing import get_default_application
 
-from fusion.management.bodies import bounded_factory
+from fusion.management.bodies import bounded_factory, raise_file_limit
 from fusion.runs.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class Serving:
         from daphne.endpoints import build_endpoint_description_strings
 
         daphne_server.HTTPFactory = bounded_factory(  # there is no argument for it
-            self._max_body_bytes, self._max_upload_bytes, self._upload_paths
+            self._max_body_bytes, self._max_upload_bytes, self._upload_paths, highest_file=raise_file_limit()
         )
         server = daphne_server.Server(
             application=get_default_application(),

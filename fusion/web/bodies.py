@@ -1,7 +1,8 @@
-"""Refusing what is larger than the site takes, before anything looks into it."""
+"""Refusing what is larger than the site takes, or in an encoding of its own, before anything looks into it."""
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable
 
 from django.conf import settings
@@ -25,6 +26,25 @@ def body_limit(get_response: Handler) -> Handler:
         size = filesizeformat(limit).replace("\xa0", " ")
         message = f"This is more than the {size} that can be sent at once. Go back, shorten it, and send it again."
         return refusal(request, message, status=413)
+
+    return guarded
+
+
+def only_utf_8(get_response: Handler) -> Handler:
+    """Middleware: answers 415 to a form that names another encoding than the one in which every page sends its forms.
+
+    Whoever sends a form may name any codec of Python's: one that is none for text breaks the reading, and some give
+    characters that can be neither stored nor sent.
+    """
+
+    def guarded(request: HttpRequest) -> HttpResponse:
+        if request.encoding is None:
+            return get_response(request)
+        if codecs.lookup(request.encoding).name == "utf-8":
+            request.encoding = "utf-8"
+            return get_response(request)
+        request.encoding = "utf-8"
+        return refusal(request, "Forms are read as UTF-8 here. Send it in this encoding.", status=415)
 
     return guarded
 

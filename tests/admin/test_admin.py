@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from allauth.usersessions.models import UserSession
 from django.apps import apps
 from django.contrib import admin
 from django.test import Client
@@ -236,3 +237,16 @@ def test_a_membership_is_managed_on_its_team(root: Client, bob: User, team: Team
     page = root.get(reverse("admin:fusion_team_change", args=(team.pk,))).content.decode()
     assert Membership.objects.filter(team=team).count() == 2
     assert "memberships-TOTAL_FORMS" in page
+
+
+def test_sessions_are_found_by_their_person_and_show_no_key(root: Client, alice: User) -> None:
+    session = UserSession.objects.create(user=alice, ip="192.0.2.7", session_key="k" * 32, user_agent="Firefox")
+    found = root.get(reverse("admin:usersessions_usersession_changelist"), {"q": alice.email})
+    assert found.status_code == 200 and b"192.0.2.7" in found.content
+    opened = root.get(reverse("admin:usersessions_usersession_change", args=[session.pk]))
+    assert opened.status_code == 200 and b"Firefox" in opened.content
+    assert b"k" * 32 not in opened.content
+
+
+def test_a_year_beyond_all_dates_is_no_page_instead_of_an_error(root: Client, run: Run) -> None:
+    assert root.get(reverse("admin:fusion_run_changelist"), {"created_at__year": "9" * 26}).status_code == 404
