@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 
 from fusion.catalogue.sources import sources_from_settings
+from fusion.providers.presets import PRESETS
 from fusion.teams.services import is_first_account
 
 WIDTH = 11
@@ -26,6 +27,7 @@ def _providers() -> str:
     found = sources_from_settings()
     real = [source for source in found if not source.is_simulated]
     lines = [", ".join(_named(source.made.label, source.made.key_name) for source in found) or "none"]
+    lines += [advice for source in real if (advice := PRESETS[source.made.preset].advice)]
     if not real and found:
         lines.append("No key was found: simulated models answer. Put OPENROUTER_API_KEY=… into .env for real ones.")
     elif not real:

@@ -19,7 +19,8 @@ class Preset:
 
     `schema_mode`: how a reply's JSON schema may be asked for. `key_header`: how the key travels when models are listed
     (completions always use `Authorization: Bearer`). `hidden`: a pattern of model ids that cannot chat here.
-    `cuts_prompts`: a prompt longer than the context is shortened without a word instead of refused.
+    `cuts_prompts`: a prompt longer than the context is shortened without a word instead of refused. `advice`: what
+    somebody who sets it up should know.
     `seats` and `judges`: patterns of model ids, best first, in which `*` stands for a version number and the newest
     that really exists is taken; each seat is another family where there are several: they share no blind spots.
     """
@@ -38,6 +39,7 @@ class Preset:
     key_header: Literal["Authorization", "x-api-key"] = "Authorization"
     models_path: str = "/models"
     cuts_prompts: bool = False
+    advice: str = ""
     hidden: str = ""
     seats: tuple[tuple[str, ...], ...] = ()
     judges: tuple[str, ...] = ()
@@ -112,6 +114,7 @@ PRESETS: dict[str, Preset] = {
             base_url="http://localhost:11434/v1",
             needs_key=False,
             cuts_prompts=True,
+            advice="Ollama cuts prompts to its context, often 4,096 tokens: start it with OLLAMA_CONTEXT_LENGTH=32768.",
             seats=_LOCAL,
         ),
         Preset(
