@@ -1,6 +1,6 @@
 """The engine's prompts: one versioned Markdown template per prompt, and the functions that fill them.
 
-To change a prompt, rename it to `name.v2.md`, point TEMPLATES to it and raise PROMPTS_VERSION, which is stored with
+To change a prompt, rename it to its next version, point TEMPLATES to it and raise PROMPTS_VERSION, which is stored with
 each run (docs/prompts.md). What is the same for all calls of a pool stands in the system message, which comes first, so
 that providers can cache it.
 """
@@ -16,10 +16,10 @@ from typing import Literal
 
 from fusion.engine.types import Message, Rubric
 
-PROMPTS_VERSION = "judge-2.writer-1.debate-1.images-1"
+PROMPTS_VERSION = "judge-3.writer-2.debate-2.images-1"
 
 TEMPLATES: Mapping[str, str] = {
-    "judge_system": "judge_system.v1.md",
+    "judge_system": "judge_system.v2.md",
     "judge_instructions": "judge_instructions.v1.md",
     "judge_user": "judge_user.v1.md",
     "judge_answer": "judge_answer.v1.md",
@@ -27,15 +27,15 @@ TEMPLATES: Mapping[str, str] = {
     "judge_reask_reply": "judge_reask_reply.v1.md",
     "judge_too_long": "judge_too_long.v1.md",
     "judge_winner": "judge_winner.v1.md",
-    "writer_system": "writer_system.v1.md",
+    "writer_system": "writer_system.v2.md",
     "writer_user": "writer_user.v1.md",
     "writer_patch": "writer_patch.v1.md",
-    "debater_system": "debater_system.v1.md",
+    "debater_system": "debater_system.v2.md",
     "debater_user": "debater_user.v1.md",
     "debate_dispute": "debate_dispute.v1.md",
     "debate_stance": "debate_stance.v1.md",
     "debater_reask": "debater_reask.v1.md",
-    "ruling_system": "ruling_system.v1.md",
+    "ruling_system": "ruling_system.v2.md",
     "ruling_user": "ruling_user.v1.md",
     "ruling_stance": "ruling_stance.v1.md",
     "ruling_reask": "ruling_reask.v1.md",
