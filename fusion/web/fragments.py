@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from fusion.live.record import AnswerRecord, RunRecord
 from fusion.web.deception import spelled_out
-from fusion.web.shown import answers, debates, finals, notices, receipts, rounds, stages, tabs, verdicts
+from fusion.web.shown import answers, debates, finals, glance, notices, receipts, rounds, stages, tabs, verdicts
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,7 @@ def run_regions() -> tuple[Region, ...]:
         Region("final-tabs", "_final_tabs", tabs.final_tabs),
         Region("final-deeds", "_final_deeds", tabs.final_deeds),
         Region("final-head", "_final_head", finals.final_head),
+        Region("final-glance", "_final_glance", glance.glance, glance.glance_pace),
         Region("final-wait", "_final_wait", finals.final_wait, _judging_pace),
         Region("run-why", "_run_why", verdicts.why),
         Region("run-receipt", "_run_receipt", receipts.receipt),

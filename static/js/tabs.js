@@ -9,6 +9,15 @@
       panelOf(tab).hidden = !on;
     }
   }
+  // A link to a panel shows it; without this script all panels show, and it leads there.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-shows]");
+    const tab = link && document.querySelector(`[role=tab][aria-controls="${link.hash.slice(1)}"]`);
+    if (!tab) return;
+    event.preventDefault();
+    choose(tab.parentElement, tab);
+    tab.focus();
+  });
   for (const list of document.querySelectorAll("[data-tabs] > [role=tablist]")) {
     list.hidden = false;
     choose(list, list.querySelector("[aria-selected=true]"));
