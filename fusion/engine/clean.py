@@ -31,9 +31,15 @@ _INVISIBLE = (
 _TAGS = "\U000e0000-\U000e0fff"
 _JOINERS = r"(?<![^\x00-\x7f])[\u200c\u200d]|[\u200c\u200d](?![^\x00-\x7f])"  # but not those inside emoji and scripts
 _INVISIBLE_RE = re.compile(f"[{_CONTROLS}{_INVISIBLE}{_TAGS}\ud800-\udfff]|{_JOINERS}")
+_VISIBLE_RE = re.compile(f"[^\\s{_CONTROLS}{_INVISIBLE}{_TAGS}\ud800-\udfff\u200c\u200d]")
 _NEWLINE_RE = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 _FENCE_RE = re.compile(r"^ {0,3}(`{3,}|~{3,})([^\n]*)$", re.MULTILINE)
 _HIDDEN_RE = re.compile(r"<(think|thinking|reasoning|scratchpad)>|<!--", re.IGNORECASE)
+
+
+def is_blank(text: str) -> bool:
+    """Whether there is nothing to see; of a long text only its beginning is read, up to the first visible character."""
+    return _VISIBLE_RE.search(text) is None
 
 
 def remove_invisible(text: str) -> str:

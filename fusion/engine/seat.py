@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from io import StringIO
 
 from fusion.engine.call import Caller, CallResult
+from fusion.engine.clean import is_blank
 from fusion.engine.controls import Controls
 from fusion.engine.events import AnswerAsked, AnswerGrew, AnswerRetrying, AnswerSilent, Emit, ReasoningGrew
 from fusion.engine.prompts.images import member_messages
@@ -101,8 +102,8 @@ class Seat:
 
 
 def answer_state(result: CallResult) -> AnswerState:
-    """The state of the answer that a call has brought; whitespace alone is no text."""
-    blank = not result.text.strip()
+    """The state of the answer that a call has brought; blanks and invisible characters alone are no text."""
+    blank = is_blank(result.text)
     match result.status:
         case "stopped":
             return AnswerState.STOPPED

@@ -147,6 +147,8 @@ async def test_reasoning_is_shown_as_reasoning_and_never_part_of_the_text() -> N
         (FakeProvider("Paris"), AnswerState.DONE, "Paris", None),
         (FakeProvider("Par", finish=FinishReason.LENGTH), AnswerState.CUT_OFF, "Par", None),
         (FakeProvider(" \n"), AnswerState.EMPTY, " \n", "empty_answer"),
+        (FakeProvider("\u200b\ufeff", "\u2060 "), AnswerState.EMPTY, "\u200b\ufeff\u2060 ", "empty_answer"),
+        (FakeProvider("\u200b\u200d."), AnswerState.DONE, "\u200b\u200d.", None),
         (FakeProvider(reasoning=["hm"], finish=FinishReason.LENGTH), AnswerState.EMPTY, "", "empty_answer"),
         (FakeProvider("I ", finish=FinishReason.REFUSED), AnswerState.REFUSED, "I ", "provider_refused"),
         (FakeProvider(error=ProviderRefused("no")), AnswerState.REFUSED, "", "provider_refused"),
