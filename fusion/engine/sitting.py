@@ -84,7 +84,7 @@ class Sitting(ABC, Generic[R, O]):
         self.emit = emit
         self.caller = caller
         self.controls = controls
-        self.deadline = asyncio.get_running_loop().time() + plan.limits.judge_s
+        self.deadline = min(asyncio.get_running_loop().time() + plan.limits.judge_s, caller.deadline)
         self.requests = 0
         self.labels: Mapping[str, str] = {}
         self.unread = ""

@@ -35,7 +35,7 @@ from fusion.engine.types import (
     Role,
     RunState,
 )
-from fusion.errors import ProviderAuthFailed, ProviderBillingRefused, ProviderOverloaded
+from fusion.errors import ProviderAuthFailed, ProviderBillingRefused, ProviderOverloaded, ProviderRateLimited
 
 from .fakes import EventLog, FakeProvider, Reply, given_answer, make_member, make_plan, shown_answers, verdict_for
 
@@ -433,6 +433,17 @@ async def test_the_overall_deadline_ends_the_run_with_what_there_is(overall_s: f
     assert run.state is state
     assert run.after(RunEnded) <= overall_s
     assert (run.end.failure is None) == (state is RunState.DONE)
+
+
+async def test_the_overall_deadline_is_kept_while_a_judge_or_a_writer_is_waited_for() -> None:
+    busy = FakeProvider(error=ProviderRateLimited("slow down", retry_after_s=15))
+    answers = [FakeProvider("Paris"), FakeProvider("Lyon")]
+    run = await through(*answers, judges=[busy], limits=Limits(overall_s=5))
+    assert (run.state, busy.opened) == (RunState.UNJUDGED, 1)
+    assert run.after(RunEnded) <= 5
+    run = await through(*answers, judges=[judge()], writer=busy, mode=Mode.MERGE, limits=Limits(overall_s=8))
+    assert (run.state, list(run.why), busy.opened) == (RunState.DONE, ["writer_failed"], 2)
+    assert run.after(RunEnded) <= 8
 
 
 async def test_the_overall_deadline_in_mid_writing_ships_the_base_and_says_so() -> None:

@@ -120,7 +120,7 @@ class _Writing:
     async def _ask_patiently(self, messages: tuple[Message, ...], max_tokens: int) -> CallResult:
         """Ask, and once more after a passing failure before the first token: nothing has been shown by then."""
         limits = self.plan.limits
-        deadline = asyncio.get_running_loop().time() + limits.writer_s
+        deadline = min(asyncio.get_running_loop().time() + limits.writer_s, self.caller.deadline)
         result = await self._call(messages, max_tokens, attempt=1, deadline=deadline)
         dice = f"{self.plan.seed}:writer"
         wait_s = retry_wait(result, dice=dice, deadline=deadline, wait_max_s=limits.retry_wait_max_s)
