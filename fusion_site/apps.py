@@ -32,14 +32,3 @@ class FusionAdminConfig(AdminConfig):
     """Django's admin with our own site class: one way to sign in, with the limits that it has."""
 
     default_site = "fusion_site.admin_site.FusionAdminSite"
-
-    def ready(self) -> None:
-        """django-allauth's page of sessions shows their keys, and its search looks for a column that is not there."""
-        super().ready()
-        from allauth.usersessions.models import UserSession
-        from django.contrib import admin
-
-        from fusion.admin.people import UserSessionAdmin
-
-        admin.site.unregister(UserSession)
-        admin.site.register(UserSession, UserSessionAdmin)

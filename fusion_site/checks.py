@@ -14,6 +14,7 @@ from fusion.providers.registry import connections_from_env
 from fusion_site.configuration import EVERY_INTERFACE
 
 SECRET_KEY_MIN_CHARS = 50
+SETUP_CODE_MIN_CHARS, SETUP_CODE_MAX_CHARS = 8, 40
 
 
 @register()
@@ -35,7 +36,20 @@ def secrets_are_usable(app_configs: Sequence[Any] | None, **kwargs: Any) -> list
                 "FUSION_SECRET_KEYS must be Fernet keys, newest first, between commas.", _NEW_SECRET, id="fusion.E003"
             )
         )
+    code = "".join(settings.FUSION_SETUP_CODE.split()).replace("-", "")
+    if not SETUP_CODE_MIN_CHARS <= len(code) <= SETUP_CODE_MAX_CHARS:
+        sentence = f"FUSION_SETUP_CODE must have {SETUP_CODE_MIN_CHARS} to {SETUP_CODE_MAX_CHARS} letters and digits."
+        problems.append(Error(sentence, _NEW_SECRET, id="fusion.E005"))
     return problems
+
+
+@register()
+def names_are_known(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """A variable with a slip of the pen in its name would be without effect, and nobody would know."""
+    return [
+        Warning(f"{name} is not a variable of Fusion and has no effect.", f"Is {meant} meant?", id="fusion.W002")
+        for name, meant in settings.FUSION_STRAYS.items()
+    ]
 
 
 @register()

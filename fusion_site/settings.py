@@ -17,7 +17,10 @@ from fusion_site.secrets import stored_secrets
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = Environment(os.environ, BASE_DIR / os.environ.get("FUSION_ENV_FILE", ".env"))
+_env_file = BASE_DIR / os.environ.get("FUSION_ENV_FILE", ".env")
+env = Environment(os.environ, _env_file)
+if os.environ.get("FUSION_ENV_FILE") and (_env_file.is_dir() or not _env_file.exists()):
+    env.problems.append(f"FUSION_ENV_FILE is {_env_file}, and no such file is there: correct it, or remove it.")
 
 # --- where things are ------------------------------------------------------------------------------
 
@@ -264,7 +267,9 @@ MFA_TOTP_TOLERANCE = 1  # step of 30 s, for clocks that differ a little; a code 
 
 # --- mail ------------------------------------------------------------------------------------------
 
-EMAIL_HOST = env.text("FUSION_SMTP_HOST")
+EMAIL_HOST = env.host("FUSION_SMTP_HOST")
+for _name in ("FUSION_SMTP_USER", "FUSION_SMTP_PASSWORD"):
+    env.needs(_name, "FUSION_SMTP_HOST", "set the mail server that it is for.")
 EMAIL_PORT = env.number("FUSION_SMTP_PORT", 587, minimum=1, maximum=65_535)
 EMAIL_HOST_USER = env.text("FUSION_SMTP_USER")
 EMAIL_HOST_PASSWORD = env.text("FUSION_SMTP_PASSWORD")
@@ -273,7 +278,7 @@ EMAIL_USE_TLS = _smtp_security == "starttls"
 EMAIL_USE_SSL = _smtp_security == "tls"
 EMAIL_TIMEOUT = 15  # seconds
 EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend"
-DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("FUSION_MAIL_FROM", f"Fusion <fusion@{FUSION_ADDRESS.host}>")
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.sender("FUSION_MAIL_FROM", f"Fusion <fusion@{FUSION_ADDRESS.host}>")
 
 # --- runs ------------------------------------------------------------------------------------------
 
@@ -330,4 +335,7 @@ LOGGING = {
     },
 }
 
+env.needs("FUSION_PROVIDER_NAME", "FUSION_PROVIDER_URL", "set the address that it names.")
+
 FUSION_PROBLEMS = tuple(env.problems)
+FUSION_STRAYS = env.strays()

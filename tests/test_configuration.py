@@ -82,6 +82,17 @@ def test_a_good_installation_has_no_complaints() -> None:
         ("FUSION_URL", "fusion.example.com"),
         ("FUSION_URL", "https://fusion.example.com/below"),
         ("FUSION_URL", "https://fusion.example.com:abc"),
+        ("FUSION_URL", "https://.example.com"),
+        ("FUSION_URL", "http://%zz"),
+        ("FUSION_ENV_FILE", "/nowhere/fusion.env"),
+        ("FUSION_SETUP_CODE", "--"),
+        ("FUSION_SETUP_CODE", "letmein"),
+        ("FUSION_SMTP_HOST", "https://mail.example.com"),
+        ("FUSION_SMTP_HOST", "mail.example.com:587"),
+        ("FUSION_SMTP_USER", "somebody"),
+        ("FUSION_MAIL_FROM", "nobody"),
+        ("FUSION_MAIL_FROM", "a@example.com\nBcc: b@example.com"),
+        ("FUSION_PROVIDER_NAME", "Ours"),
         ("FUSION_SIGNUP", "maybe"),
         ("FUSION_SIMULATED", "sometimes"),
         ("FUSION_MAX_RUNS_PER_PERSON", "0"),
@@ -149,6 +160,27 @@ def test_the_env_file_is_read_and_the_environment_stands_above_it(tmp_path: Path
     names = ("FUSION_SIGNUP", "EMAIL_HOST", "FUSION_MEMBER_MAX_TOKENS")
     values = settings_with(tmp_path, *names, FUSION_ENV_FILE=str(file), FUSION_SIGNUP="closed")
     assert values == {"FUSION_SIGNUP": "closed", "EMAIL_HOST": "mail.example.com", "FUSION_MEMBER_MAX_TOKENS": 4096}
+
+
+@pytest.mark.parametrize(
+    "line", ["OPENAI_API_KEY: sk-abcdefghijkl", "OPENAI_API_KEY sk-abcdefghijkl", 'OPENAI_API_KEY="sk-abcdefghijkl']
+)
+def test_a_line_of_the_env_file_that_says_nothing_is_named_and_its_words_are_not_repeated(
+    line: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "some.env"
+    file.write_text(f"# keys\n\nFUSION_SIGNUP=open\n\n{line}\n")
+    refused = run_manage("check", data_dir=tmp_path, env={"FUSION_ENV_FILE": str(file)})
+    assert refused.returncode == 1
+    assert "some.env, line 5 is not NAME=value" in refused.stderr
+    assert "sk-" not in refused.stderr
+
+
+def test_a_name_with_a_slip_of_the_pen_is_pointed_out(tmp_path: Path) -> None:
+    told = run_manage("check", data_dir=tmp_path, env={"FUSION_SIGN_UP": "open", "FUSION_ALICES_PASSWORD": "x"})
+    assert told.returncode == 0
+    assert "FUSION_SIGN_UP is not a variable" in told.stderr and "FUSION_SIGNUP meant" in told.stderr
+    assert "ALICE" not in told.stderr
 
 
 def test_keys_appear_in_no_report_of_the_settings(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from allauth.usersessions import admin as allauth_pages  # noqa: F401 - first, so that its page is there to be replaced
+from allauth.usersessions.models import UserSession
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
@@ -263,6 +265,10 @@ class InvitationAdmin(HistoryAdmin):
     exclude = ("token_hash",)
 
 
+admin.site.unregister(UserSession)  # django-allauth's own page shows their keys, and its search is an error here
+
+
+@admin.register(UserSession)
 class UserSessionAdmin(HistoryAdmin):
     """Who is signed in, and from where. The key of a session would let whoever reads it in as that person."""
 

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from fusion.admin.history import AnyModelAdmin, HistoryAdmin, HistoryInline
 from fusion.models import Pool, PoolMember, PoolVersion
+
+if TYPE_CHECKING:
+    AnyPoolForm = forms.ModelForm[Pool]
+else:
+    AnyPoolForm = forms.ModelForm
+
+
+class PoolForm(AnyPoolForm):
+    def clean_slug(self) -> str:
+        """The team is not in the form, so Django leaves it to the database to find a slug that is taken."""
+        slug: str = self.cleaned_data["slug"]
+        others = Pool.objects.filter(team=self.instance.team, slug=slug, deleted_at=None).exclude(pk=self.instance.pk)
+        if others.exists():
+            raise forms.ValidationError("Another pool of this team has this slug.", code="slug_taken")
+        return slug
 
 
 class VersionInline(HistoryInline):
@@ -24,6 +42,7 @@ class MemberInline(HistoryInline):
 
 @admin.register(Pool)
 class PoolAdmin(AnyModelAdmin):
+    form = PoolForm
     list_display = ("name", "team", "author", "visibility", "current", "origin", "created_at", "deleted_at")
     list_filter = ("visibility", "origin", ("deleted_at", admin.EmptyFieldListFilter))
     list_select_related = ("team", "author", "current__pool")

@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 
 from fusion.models import Answer, AuditEvent, Call, FinalAnswer, Membership, Run, RunEvent, Team, User, VerdictRecord
-from tests.factories import make_run, make_user
+from tests.factories import make_pool, make_run, make_user
 
 MODELS = [model for model in apps.get_app_config("fusion").get_models() if model._meta.app_label == "fusion"]
 HISTORY = (Answer, Call, FinalAnswer, Run, RunEvent, VerdictRecord)
@@ -250,3 +250,13 @@ def test_sessions_are_found_by_their_person_and_show_no_key(root: Client, alice:
 
 def test_a_year_beyond_all_dates_is_no_page_instead_of_an_error(root: Client, run: Run) -> None:
     assert root.get(reverse("admin:fusion_run_changelist"), {"created_at__year": "9" * 26}).status_code == 404
+
+
+def test_a_slug_that_another_pool_of_the_team_has_is_refused_in_the_form(root: Client, alice: User) -> None:
+    first, second = make_pool(alice, name="First"), make_pool(alice, name="Second")
+    form = {"name": second.name, "slug": first.slug, "visibility": second.visibility, "editors": second.editors}
+    counts = ("TOTAL", "INITIAL", "MIN_NUM", "MAX_NUM")
+    inline = {f"versions-{count}_FORMS": "0" for count in counts}
+    reply = root.post(reverse("admin:fusion_pool_change", args=[second.pk]), form | inline)
+    assert reply.status_code == 200
+    assert "Another pool of this team has this slug." in reply.text

@@ -96,6 +96,15 @@ def test_a_form_that_was_opened_again_and_changed_asks_anew(alice: User) -> None
     }
 
 
+def test_a_question_that_is_sent_again_with_a_mode_that_is_none_comes_back_as_a_form(alice: User) -> None:
+    pool = make_pool(alice)
+    client = client_of(alice)
+    assert client.post("/runs", _typed(pool)).status_code == 302
+    again = client.post("/runs", _typed(pool, mode="dictate"))
+    assert again.status_code == 422
+    assert "Choose one of the modes." in _text(again) and "Why is the sky blue?" in _text(again)
+
+
 @pytest.mark.parametrize(
     ("typed", "sentence"),
     [

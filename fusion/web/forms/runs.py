@@ -100,7 +100,7 @@ class RunForm(forms.Form):
         shown = list(run.images.values_list("sha256", flat=True))
         images = [image.sha256 for image in self.sent.images]
         blind = not images or run.blind_members == data["blind_members"]
-        return same and blind and images == shown and (data["mode"] or run.mode) == run.mode
+        return same and blind and images == shown and (data.get("mode") or run.mode) == run.mode
 
     def add_failure(self, failure: FusionError) -> None:
         """Put a service's refusal where the person can see what to change."""
