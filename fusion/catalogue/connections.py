@@ -14,7 +14,7 @@ from django.utils import timezone
 from fusion.catalogue.sources import sources_of
 from fusion.catalogue.specs import ConnectionSpec, checked_key, checked_spec
 from fusion.catalogue.stored import note_change
-from fusion.catalogue.usage import Use, use_in_team, use_of
+from fusion.catalogue.usage import NOBODY, Use, use_in_team, use_of
 from fusion.errors import FusionError, InvalidInput, NotAllowed
 from fusion.models import Connection, ModelEntry, Team, User
 from fusion.models.sealing import last4, seal
@@ -39,11 +39,13 @@ class PayerChanges(InvalidInput):
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A connection after a change. `key_cleared`, `local_cleared`: what went because the address is another one."""
+    """A connection after a change. `key_cleared`, `local_cleared`: what went because the address is another one.
+    `stopped`: what needs it in teams that may not use it any more."""
 
     connection: Connection
     key_cleared: bool = False
     local_cleared: bool = False
+    stopped: Use = NOBODY
 
 
 @transaction.atomic
@@ -84,7 +86,7 @@ def update_connection(
     name stays, because pools name models by it. Raises NotAllowed, InvalidInput, ConnectionGone.
     """
     row = _locked(actor, connection)
-    before, had_key, was_local = _told(row), bool(row.secret_sealed), row.local
+    before, had_key, was_local, use = _told(row), bool(row.secret_sealed), row.local, use_of(row)
     origin, address = row.origin, row.base_url
     spec = _with_local_word(actor, row, replace(spec, slug=spec.slug or row.slug))
     if spec.slug != row.slug:
@@ -101,10 +103,10 @@ def update_connection(
     row.changed_at = timezone.now()
     row.save()
     _write_teams(row, spec)
-    changed = Changed(row, moved and had_key and not row.secret_sealed, was_local and not row.local)
-    _record_change("update", row, actor, before, new_key=new_key, had_key=had_key)
+    stopped = use.without(use_of(row))
+    _record_change("update", row, actor, before, new_key=new_key, had_key=had_key, stopped=stopped)
     note_change()
-    return changed
+    return Changed(row, moved and had_key and not row.secret_sealed, was_local and not row.local, stopped)
 
 
 def set_key(*, actor: User | None, connection: Connection, key: str) -> None:
@@ -302,15 +304,24 @@ def _record(
 
 
 def _record_change(
-    verb: str, row: Connection, actor: User | None, before: dict[str, object], *, new_key: str | None, had_key: bool
+    verb: str,
+    row: Connection,
+    actor: User | None,
+    before: dict[str, object],
+    *,
+    new_key: str | None,
+    had_key: bool,
+    stopped: Use = NOBODY,
 ) -> None:
     """Only what changed; of a key, that it did."""
     after = _told(row)
+    if stopped.pools:
+        after["stops"] = _pool_names(stopped)
     if new_key is not None:
         before["key"], after["key"] = ("set" if had_key else "none"), ("set anew" if new_key else "cleared")
     changed = [name for name in after if before.get(name) != after[name]]
     if changed:
-        before, after = ({name: told[name] for name in changed} for told in (before, after))
+        before, after = ({name: told[name] for name in changed if name in told} for told in (before, after))
         _record(verb, row, actor, before=before, after=after)
 
 

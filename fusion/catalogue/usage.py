@@ -22,9 +22,20 @@ class Use:
         runs = tuple(run for run in self.runs if _may_name(person, run.author_id, run.is_private))
         return SeenUse(pools, len(self.pools) - len(pools), runs, len(self.runs) - len(runs))
 
+    def without(self, other: Use) -> Use:
+        """What of it is not in `other`."""
+        pools, runs = {pool.pk for pool in other.pools}, {run.pk for run in other.runs}
+        return Use(
+            tuple(pool for pool in self.pools if pool.pk not in pools),
+            tuple(run for run in self.runs if run.pk not in runs),
+        )
+
     @property
     def teams(self) -> int:
         return len({pool.team_id for pool in self.pools})
+
+
+NOBODY = Use()
 
 
 @dataclass(frozen=True, slots=True)

@@ -501,3 +501,20 @@ def test_no_key_is_in_the_audit_log_a_repr_or_a_log(alice: User, team: Team, cap
     assert AuditEvent.objects.count() == 5
     for text in (told, repr(row), repr(made), repr(source_of(row)), repr(changed(row).__dict__), caplog.text):
         assert "canary" not in text and "WXYZ" not in text
+
+
+def test_narrowing_a_connection_of_the_site_names_the_pools_that_stop(admin: User, alice: User, team: Team) -> None:
+    row = create_connection(actor=admin, team=None, spec=spec())
+    list_models(row, "m-1", "m-2")
+    other = make_user("olga")
+    stays, stops = pool_naming(alice, "lab"), pool_naming(other, "lab", name="Stops")
+    pool_naming(other, "lab", name="Hidden", visibility="private")
+    done = update_connection(actor=admin, connection=row, spec=spec(for_all_teams=False, teams=(team.slug,)))
+    assert {pool.name for pool in done.stopped.pools} == {"Stops", "Hidden"} and stays not in done.stopped.pools
+    told = AuditEvent.objects.filter(action="connection.update").latest("pk")
+    assert told.after["stops"] == ["Stops", "1 private"] and "stops" not in told.before
+    assert stays.current is not None and stops.current is not None
+    check_usable(stays.current)
+    with pytest.raises(PoolUnusable):
+        check_usable(stops.current)
+    assert update_connection(actor=admin, connection=row, spec=spec()).stopped.pools == ()

@@ -39,6 +39,7 @@ from fusion.teams.rights import Action
 from fusion.web.confirming import is_confirmed, require_confirmed
 from fusion.web.forms.connections import ConnectionForm
 from fusion.web.limits import may_again
+from fusion.web.shown.words import listed, plural
 from fusion.web.views.entry import allow, read_only, signed_in, write_only
 from fusion.web.views.refusals import refusal
 from fusion.web.views.runs import status_of
@@ -344,7 +345,16 @@ def _say_what_went(request: HttpRequest, changed: Changed) -> None:
     messages.success(request, f"“{label}” is saved.")
     if changed.key_cleared:
         messages.warning(request, "Its address leads to another host now, so the key was cleared. Type one for it.")
+    if changed.stopped.pools:
+        messages.warning(request, _stopped_words(changed.stopped.seen_by(person_of(request))))
     if changed.local_cleared:
         messages.warning(
             request, f"The new address is not marked as local any more. If it is private, ask {site_administrators()}."
         )
+
+
+def _stopped_words(use: SeenUse) -> str:
+    names = [f"“{pool.name}” of {pool.team.name}" for pool in use.pools]
+    if use.private_pools:
+        names.append(plural(use.private_pools, "private pool"))
+    return f"In teams that may not use it any more, these stop until they name another model: {listed(names)}."
