@@ -67,9 +67,9 @@ async def watch(server: Served, session: str, run: str) -> int:
     headers = {"Cookie": f"fusion_session={session}"}
     url = f"ws://127.0.0.1:{server.port}/ws/r/{run}"
     async with websockets.connect(url, origin=Origin(server.url), additional_headers=headers, max_size=None) as socket:
-        async for frame in socket:
-            seen += len(frame)
-            with contextlib.suppress(websockets.ConnectionClosedOK):
+        with contextlib.suppress(websockets.ConnectionClosed):  # with a code of ours once all is told
+            async for frame in socket:
+                seen += len(frame)
                 await socket.send("seen")
     return seen
 

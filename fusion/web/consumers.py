@@ -8,14 +8,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from typing import Any, Final
 from urllib.parse import parse_qs
+from weakref import WeakSet
 
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
+from django.contrib.auth import HASH_SESSION_KEY
 from django.contrib.sessions.backends.base import SessionBase
 
 from fusion.live.runs import LIVE
@@ -27,16 +30,20 @@ from fusion.teams.second_factor import must_set_up
 from fusion.web.screen import Screen
 from fusion.web.watch import NOT_STORED, caught_up, screen_after_end, screen_for
 
-SIGNED_OUT, FORBIDDEN, NOT_FOUND, ENDED = 4401, 4403, 4404, 1000
-BROKEN, SLOW = 4511, 4513  # the page comes back; the server may not send 1011 and 1013, which say the same
+# Codes of our own: whatever stands in between may close a socket with the common ones, and then the page comes back.
+ENDED, SIGNED_OUT, FORBIDDEN, NOT_FOUND = 4200, 4401, 4403, 4404
+BROKEN, SLOW, TOO_MANY = 4511, 4513, 4529  # the page comes back
 BEAT_S: Final = 15.0
 RIGHTS_S: Final = 30.0
 POLL_S: Final = 2.0
+SOCKETS_PER_PERSON: Final = 100
 UNSEEN_MAX: Final = 1024 * 1024  # characters sent since the page last said that it keeps up
 BEAT: Final = json.dumps({"type": "beat"})
 
 # Rendering takes milliseconds: not on the loop that reads from providers; one thread, so that the loop keeps half.
 _RENDERING = ThreadPoolExecutor(1, thread_name_prefix="fusion-screen")
+_open: WeakSet[RunConsumer] = WeakSet()  # so that none counts that ended without a word
+log = logging.getLogger(__name__)
 
 
 class RunConsumer(AsyncWebsocketConsumer):
@@ -55,9 +62,15 @@ class RunConsumer(AsyncWebsocketConsumer):
             await self.close(SIGNED_OUT)
             return
         self._user_pk: int = user.pk
+        if sum(other._user_pk == user.pk for other in _open) >= SOCKETS_PER_PERSON:
+            await self.close(TOO_MANY)
+            return
+        _open.add(self)
         self._public_id = str(self.scope["url_route"]["kwargs"]["public_id"])
         self._token = parse_qs(self.scope["query_string"].decode("ascii", "replace")).get("after", [""])[0]
-        self._beat_due = time.monotonic() + BEAT_S
+        self._beat_due = (
+            time.monotonic()
+        )  # a first word at once, if only a beat: it shows the page that the way is open
         self._rights_due = time.monotonic() + RIGHTS_S
         await self._join(group_of(self._public_id), group_of_user(self._user_pk))
         refused = await self._refused(NOT_FOUND)
@@ -72,10 +85,11 @@ class RunConsumer(AsyncWebsocketConsumer):
             self._groups.append(group)
 
     async def disconnect(self, code: int) -> None:
+        """Leaves nothing behind, however the telling ended."""
+        _open.discard(self)
         if self._pump is not None:
             self._pump.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._pump
+            await asyncio.wait([self._pump])
         for group in self._groups:
             await self.channel_layer.group_discard(group, self.channel_name)
 
@@ -100,8 +114,8 @@ class RunConsumer(AsyncWebsocketConsumer):
                     await self._wait()
         except Exception:
             # The page comes back by itself and asks from where it stands.
+            log.exception("A socket could not be told what is new")
             await self.close(BROKEN)
-            raise
 
     async def _tell_once(self) -> bool:
         """True when this socket has been closed."""
@@ -172,16 +186,18 @@ class NoSuchSocket(AsyncWebsocketConsumer):
 
 def _refusal(user_pk: int, session_key: str | None, public_id: str, invisible: int) -> int | None:
     user = User.objects.filter(pk=user_pk, is_active=True).first()
-    if user is None or (session_key is not None and not _sessions().exists(session_key)):
+    if user is None or (session_key is not None and not _is_signed_in(user, session_key)):
         return SIGNED_OUT
     if must_set_up(user):
         return FORBIDDEN
     return None if Run.objects.visible_to(user).filter(public_id=public_id).exists() else invisible
 
 
-def _sessions() -> SessionBase:
-    store: SessionBase = import_module(settings.SESSION_ENGINE).SessionStore()
-    return store
+def _is_signed_in(user: User, session_key: str) -> bool:
+    """Whether that session is still there and was begun with the password that the account has now."""
+    session: SessionBase = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+    hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
+    return session.get(HASH_SESSION_KEY, "") in hashes
 
 
 def _stored(public_id: str) -> Screen:

@@ -75,7 +75,9 @@
     lookAtSelection();
     begun.splice(0, count).flat().forEach(place);
     const isDone = !begun.length;
-    if (isDone && mark) { place(mark); mark = null; }
+    // Where a place was missing the page does not stand where the mark says.
+    if (isDone && mark && isWhole) place(mark);
+    if (isDone) mark = null;
     tell("fusion:after-frame");
     if (!isDone) return;
     const wasWhole = isWhole;

@@ -77,6 +77,23 @@ async def _close_code(socket: WebsocketCommunicator) -> int:
     return code
 
 
+async def _told(socket: WebsocketCommunicator) -> str:
+    """The next frames; heartbeats, with one of which every quiet socket begins, are passed over."""
+    while (message := await socket.receive_output(2)).get("text") == consumers.BEAT:
+        pass
+    assert message["type"] == "websocket.send", message
+    text: str = message["text"]
+    return text
+
+
+async def _closed(socket: WebsocketCommunicator) -> int:
+    """The code that it is closed with, whatever is said before."""
+    while (message := await socket.receive_output(5))["type"] == "websocket.send":
+        pass
+    code: int = message["code"]
+    return code
+
+
 async def test_somebody_who_is_not_signed_in_is_closed_with_4401(run: Run) -> None:
     assert await _close_code(_socket(run, AnonymousUser())) == 4401
 
@@ -106,9 +123,9 @@ async def test_a_page_gets_what_follows_the_state_that_it_shows(live: LiveRun, r
     live.add(ev.AnswerAsked("A"))
     live.add(ev.AnswerGrew("A", "Hello from A"))
     live.flush()
-    received = await socket.receive_from(2)
+    received = await _told(socket)
     while "Hello from A" not in received:
-        received += await socket.receive_from(2)
+        received += await _told(socket)
     assert "doc-A" not in received  # no snapshot was needed
     await socket.disconnect()
 
@@ -118,7 +135,7 @@ async def test_a_page_in_an_unknown_state_gets_everything(live: LiveRun, run: Ru
     live.add(ev.AnswerGrew("A", "Hello from A"))
     socket = _socket(run, alice, "other:7")
     await socket.connect()
-    received = await socket.receive_from(2)
+    received = await _told(socket)
     assert 'id="doc-A"' in received and "Hello from A" in received and 'id="run-stages"' in received
     await socket.disconnect()
 
@@ -131,21 +148,20 @@ async def test_at_the_end_the_last_frame_takes_the_socket_away_and_closes_it(
     run.state = Run.State.CANCELLED
     await database_sync_to_async(run.save)()
     live.add(ev.RunEnded(live.record.state.CANCELLED))
-    received = await socket.receive_from(2)
+    received = await _told(socket)
     assert 'id="live" hx-swap-oob="true"' in received
-    assert (await socket.receive_output(2))["code"] == 1000
+    assert await _closed(socket) == consumers.ENDED
 
 
 async def test_who_loses_the_right_to_read_is_sent_away_at_once(live: LiveRun, run: Run, bob: User) -> None:
     socket = _socket(run, bob)
     await socket.connect()
-    assert "doc-A" in await socket.receive_from(2)  # so the right to read was looked at
+    assert "doc-A" in await _told(socket)  # so the right to read was looked at
     await database_sync_to_async(Membership.objects.filter(user=bob).delete)()
     layer = get_channel_layer()
     assert layer is not None
     await layer.group_send(group_of_user(bob.pk), {"type": "rights.changed"})
-    message = await socket.receive_output(2)
-    assert (message["type"], message["code"]) == ("websocket.close", 4403)
+    assert await _closed(socket) == 4403
 
 
 async def test_rights_are_looked_at_again_without_being_told(
@@ -155,7 +171,7 @@ async def test_rights_are_looked_at_again_without_being_told(
     socket = _socket(run, bob, caught_up(live).token)
     await socket.connect()
     await database_sync_to_async(User.objects.filter(pk=bob.pk).update)(is_active=False)
-    assert (await socket.receive_output(2))["code"] == 4401
+    assert await _closed(socket) == 4401
 
 
 async def test_a_quiet_socket_sends_heartbeats(
@@ -175,17 +191,17 @@ async def test_a_run_of_another_process_is_watched_through_its_rows(
     monkeypatch.setattr(consumers, "POLL_S", 0.05)
     socket = _socket(run, alice)
     await socket.connect()
-    assert "Hello from far" not in await socket.receive_from(2)
+    assert "Hello from far" not in await _told(socket)
     answers = Answer.objects.filter(run=run, letter="A")
     await database_sync_to_async(answers.update)(state="streaming", text="Hello from far")
-    assert "Hello from far" in await socket.receive_from(2)
+    assert "Hello from far" in await _told(socket)
     await database_sync_to_async(answers.update)(state="done", text="Hello from far away")
     await database_sync_to_async(Run.objects.filter(pk=run.pk).update)(state=Run.State.CANCELLED)
     received = ""
     while 'id="live" hx-swap-oob="true"' not in received:
-        received += await socket.receive_from(2)
+        received += await _told(socket)
     assert "away" in received
-    assert (await socket.receive_output(2))["code"] == 1000
+    assert await _closed(socket) == consumers.ENDED
 
 
 async def test_a_page_that_reads_nothing_is_sent_away_before_memory_grows(
@@ -216,16 +232,76 @@ async def test_a_page_that_keeps_up_is_not_sent_away(
     while total < 300_000:
         live.add(ev.AnswerGrew("A", "A paragraph that goes on and on.\n\n" * 100))
         live.flush()
-        total += len(await socket.receive_from(2))
+        total += len(await _told(socket))
         await socket.send_to("seen")
     await socket.disconnect()
 
 
 def test_every_code_that_closes_a_socket_may_be_sent_by_a_server() -> None:
-    codes = {getattr(consumers, name) for name in ("SIGNED_OUT", "FORBIDDEN", "NOT_FOUND", "ENDED", "BROKEN", "SLOW")}
-    assert len(codes) == 6 and all(code == 1000 or 3000 <= code <= 4999 for code in codes)
+    names = ("SIGNED_OUT", "FORBIDDEN", "NOT_FOUND", "ENDED", "BROKEN", "SLOW", "TOO_MANY")
+    codes = {getattr(consumers, name) for name in names}
+    assert len(codes) == 7 and all(4000 <= code <= 4999 for code in codes), "the common codes are everybody's"
     script = (Path(__file__).parents[2] / "static/js/live.js").read_text()
-    assert "closed.code >= 4500" in script and min(consumers.BROKEN, consumers.SLOW) >= 4500
+    assert f"ENDED = {consumers.ENDED}," in script
+    assert f"REFUSED = [{consumers.SIGNED_OUT}, {consumers.FORBIDDEN}, {consumers.NOT_FOUND}]" in script
+
+
+async def test_a_socket_says_a_word_at_once_that_shows_that_the_way_is_open(
+    live: LiveRun, run: Run, alice: User
+) -> None:
+    socket = _socket(run, alice, caught_up(live).token)
+    await socket.connect()
+    assert await socket.receive_json_from(2) == {"type": "beat"}
+    assert await socket.receive_nothing(0.3), "one heartbeat is enough"
+    await socket.disconnect()
+
+
+async def test_one_person_has_so_many_sockets_and_no_more_whatever_came_before(
+    live: LiveRun, run: Run, alice: User, bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "SOCKETS_PER_PERSON", 3)
+    for _ in range(2):
+        sockets = [_socket(run, alice) for _ in range(3)]
+        for socket in sockets:
+            await socket.connect()
+            assert "doc-A" in await _told(socket)
+        assert await _close_code(_socket(run, alice)) == consumers.TOO_MANY
+        other = _socket(run, bob)
+        await other.connect()
+        assert "doc-A" in await _told(other)
+        for socket in (*sockets, other):
+            await socket.disconnect()
+
+
+async def test_a_socket_that_breaks_says_so_and_leaves_nothing_behind(
+    live: LiveRun, run: Run, alice: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(live: LiveRun) -> None:
+        raise RuntimeError("a bug of ours")
+
+    monkeypatch.setattr(consumers, "caught_up", broken)
+    socket = _socket(run, alice)
+    await socket.connect()
+    assert await _closed(socket) == consumers.BROKEN
+    await socket.disconnect()
+    layer: Any = get_channel_layer()
+    assert layer.groups == {}
+    assert "a bug of ours" in caplog.text
+
+
+async def test_a_session_of_an_earlier_password_is_signed_out(live: LiveRun, run: Run, bob: User) -> None:
+    client = Client()
+    await client.aforce_login(bob)
+    socket = _socket(run, bob)
+    socket.scope["session"] = client.session
+    await socket.connect()
+    assert "doc-A" in await _told(socket)
+    layer = get_channel_layer()
+    assert layer is not None
+    bob.set_password("another-pass-2")
+    await bob.asave()
+    await layer.group_send(group_of_user(bob.pk), {"type": "rights.changed"})
+    assert await _closed(socket) == 4401
 
 
 @pytest.mark.parametrize("ending", ["removed", "left", "team deleted", "account deleted"])
@@ -235,11 +311,10 @@ async def test_whoever_goes_is_closed_out_within_five_seconds_and_may_do_nothing
     """With what ends a membership in the application, the open socket is closed and the next action refused."""
     socket = _socket(run, bob)
     await socket.connect()
-    assert "doc-A" in await socket.receive_from(2)
+    assert "doc-A" in await _told(socket)
     began = time.monotonic()
     await asyncio.to_thread(_end, ending, run, alice, bob)
-    message = await socket.receive_output(5)
-    assert (message["type"], message["code"]) in (("websocket.close", 4403), ("websocket.close", 4401))
+    assert await _closed(socket) in (4401, 4403)
     assert time.monotonic() - began < 5
     status = await asyncio.to_thread(_act, run, bob)
     assert status in (302, 404)  # of an account that is gone, the session is too
@@ -277,15 +352,15 @@ async def test_a_lowered_role_stops_nobody_from_reading_and_the_next_action_is_r
 ) -> None:
     socket = _socket(run, bob)
     await socket.connect()
-    assert "doc-A" in await socket.receive_from(2)
+    assert "doc-A" in await _told(socket)
     await asyncio.to_thread(_lower, alice, bob)
     assert await asyncio.to_thread(_act, run, bob) == 403
     live.add(ev.AnswerAsked("A"))
     live.add(ev.AnswerGrew("A", "Still readable"))
     live.flush()
-    received = await socket.receive_from(2)
+    received = await _told(socket)
     while "Still readable" not in received:
-        received += await socket.receive_from(2)
+        received += await _told(socket)
     await socket.disconnect()
 
 

@@ -109,7 +109,7 @@ def test_while_a_new_one_is_made_an_earlier_one_can_be_read_and_says_so(run: Run
     )
     Run.objects.filter(pk=run.pk).update(state="running")
     live = _dom(_get(alice, run))
-    assert live.root.xpath("//*[@ws-connect]") and live.root.xpath("string(//*[@id='doc-final'])").strip() == ""
+    assert live.root.xpath("//*[@data-socket]") and live.root.xpath("string(//*[@id='doc-final'])").strip() == ""
     names = [
         " ".join(tab.text_content().split()) for tab in live.root.xpath("//nav[@aria-label='Finals of this run']/a")
     ]
@@ -118,7 +118,7 @@ def test_while_a_new_one_is_made_an_earlier_one_can_be_read_and_says_so(run: Run
         page = _dom(_get(alice, run, f"?final={number}"))
         assert page.root.xpath("string(//*[@id='doc-final'])").strip() == text
         assert "This run is under way" in page.visible()
-        assert not page.root.xpath("//*[@ws-connect]") and not page.root.xpath("//*[@id='act-choose']")
+        assert not page.root.xpath("//*[@data-socket]") and not page.root.xpath("//*[@id='act-choose']")
 
 
 # --- the law ------------------------------------------------------------------------------------------

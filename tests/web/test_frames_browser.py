@@ -54,6 +54,7 @@ class Stage:
 
     def _connected(self, socket: WebSocketRoute) -> None:
         self.sockets.append(socket)
+        socket.send('{"type": "beat"}')  # the first word of every socket
 
     def _serve(self, route: Route) -> None:
         reply = route.fetch()

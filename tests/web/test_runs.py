@@ -86,7 +86,7 @@ def test_a_page_in_mid_run_shows_what_came_so_far_and_connects(run: Run, live: L
     text = _text(client_of(bob).get(f"/r/{run.public_id}"))
     assert "Why is &lt;b&gt;the sky&lt;/b&gt; blue?" in text
     assert "The sky <strong>scatt</strong>" in text
-    assert f'ws-connect="/ws/r/{run.public_id}"' in text and f'data-seq="{caught_up(live).token}"' in text
+    assert f'data-socket="/ws/r/{run.public_id}"' in text and f'data-seq="{caught_up(live).token}"' in text
 
 
 def test_a_page_of_an_ended_run_is_complete_and_connects_to_nothing(alice: User) -> None:
@@ -99,7 +99,7 @@ def test_a_page_of_an_ended_run_is_complete_and_connects_to_nothing(alice: User)
     )
     text = _text(client_of(alice).get(f"/r/{run.public_id}"))
     assert "Rayleigh it is" in text and "Verbatim from A" in text and "$1.50" in text
-    assert "ws-connect" not in text and '<div id="live"></div>' in text
+    assert "data-socket" not in text and '<div id="live"></div>' in text
 
 
 def test_the_polling_fallback_gives_the_same_frames_and_is_quiet_when_nothing_is_new(

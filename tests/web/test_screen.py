@@ -328,7 +328,7 @@ def test_every_end_without_a_final_offers_what_can_be_done(state: RunState) -> N
     page = show.page()
     assert page.root.xpath("//button[@value='resume']")[0].text_content() == ENDS[state]
     assert "kept words" in page.visible()
-    assert not page.root.xpath("//*[@ws-connect]") and not page.root.xpath("//button[@value='stop']")
+    assert not page.root.xpath("//*[@data-socket]") and not page.root.xpath("//button[@value='stop']")
 
 
 def test_when_everyone_failed_the_causes_are_grouped() -> None:

@@ -1,0 +1,64 @@
+// The slim bar that says how a run's page is connected: lost, blocked, refused, back, and how much came meanwhile.
+(() => {
+  const bar = document.querySelector("[data-live-status]");
+  if (!bar) return;
+  const words = bar.querySelector("[data-live-text]");
+  const retry = bar.querySelector("[data-live-retry]");
+  const signIn = bar.querySelector("[data-live-sign-in]");
+  const REFUSED = {
+    4401: "You are signed out. Sign in again to watch this run; it continues on the server.",
+    4403: "You may no longer read this run.",
+    4404: "This run is not here any more.",
+    stale: "This page is from before a change of the server. Load it again to go on watching.",
+  };
+  const GOES_ON = "Your run continues on the server.";
+  let countdown = 0, hiding = 0, isPolling = false;
+
+  function say(text, { tone = "", button = false, signedOut = false, forMs = 0 } = {}) {
+    clearInterval(countdown);
+    clearTimeout(hiding);
+    words.textContent = text;
+    bar.dataset.tone = tone;
+    retry.hidden = !button;
+    signIn.hidden = !signedOut;
+    bar.hidden = false;
+    if (forMs) hiding = setTimeout(quiet, forMs);
+  }
+  function quiet() {
+    clearInterval(countdown);
+    bar.hidden = true;
+  }
+  function on(name, act) {
+    document.addEventListener(`fusion:${name}`, ({ detail }) => act(detail));
+  }
+  on("lost", (seconds) => {
+    const until = Date.now() + seconds * 1000;
+    const text = () => `Connection lost. ${GOES_ON} Retrying in ${Math.max(0, Math.ceil((until - Date.now()) / 1000))} s`;
+    say(text(), { button: true });
+    countdown = setInterval(() => { words.textContent = text(); }, 500);
+  });
+  on("poll", () => {
+    if (isPolling) return;
+    isPolling = true;
+    say("Live updates are blocked on this network; looking every 2 seconds.", { button: true });
+  });
+  on("unpoll", () => { isPolling = false; });
+  on("unreachable", () => say(`Connection lost. ${GOES_ON} Trying every 2 seconds`, { button: true }));
+  on("refused", (code) => say(REFUSED[code], { tone: "bad", signedOut: code === 4401 }));
+  addEventListener("offline", () => say(`You are offline. ${GOES_ON}`, { button: true }));
+
+  // What came while the connection was gone comes with the first frames; how much it was is said once it is there.
+  const shown = () => [...document.querySelectorAll("[data-follow] > .prose")].reduce((sum, one) => sum + one.textContent.length, 0);
+  on("connected", ({ again }) => {
+    if (!again) { quiet(); return; }
+    say("Connected again.", { tone: "ok", forMs: 3000 });
+    const before = shown();
+    document.addEventListener("fusion:shown", () => {
+      const came = shown() - before;
+      if (bar.dataset.tone === "ok" && came > 0) say(`Caught up: ${came.toLocaleString("en")} characters came meanwhile.`, { tone: "ok", forMs: 3000 });
+    }, { once: true });
+  });
+  on("shown", () => {
+    if (!document.getElementById("live-seq") && bar.dataset.tone !== "ok") quiet();
+  });
+})();
