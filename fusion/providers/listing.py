@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -50,7 +51,8 @@ async def list_served_models(
     except TRANSPORT_FAULTS as exc:
         raise transport_error(connection, exc, started=False) from exc
     if status == 404:
-        raise ProviderModelUnknown(f"{connection.label} lists no models at its address (404): check it.", status=404)
+        way_out = "check it" if urlsplit(connection.base_url).path else "most servers want it to end in /v1"
+        raise ProviderModelUnknown(f"{connection.label} lists no models at its address (404): {way_out}.", status=404)
     if status != 200:
         words, wait_s = read_error_body(body), retry_after_s(headers, time.time())
         raise upstream_error(connection, "the list of models", words, status=status, wait_s=wait_s)

@@ -204,6 +204,11 @@ async def test_an_address_without_a_list_is_to_be_checked_and_no_model_to_be_cha
     assert "choose another model" not in caught.value.message
 
 
+async def test_an_address_without_a_path_is_told_of_the_usual_one() -> None:
+    with pytest.raises(ProviderModelUnknown, match="most servers want it to end in /v1"):
+        await ask(lambda _: httpx.Response(404, json={"detail": "Not Found"}), connection(base_url="http://acme.test"))
+
+
 @pytest.mark.parametrize("status", [200, 500])
 async def test_a_list_is_read_to_its_size_limit_and_no_further(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listing, "LIST_BYTES", 10_000)
