@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import unicodedata
 from collections.abc import Iterator
@@ -78,11 +79,20 @@ class Progress:
         if self._live is None:
             return
         with self._live.lock:
-            lines = progress_lines(self._live.record, width=shutil.get_terminal_size().columns)
+            lines = progress_lines(self._live.record, width=_width(self._stream))
         up = f"\x1b[{self._lines}A" if self._lines else ""
         self._stream.write(up + "".join(f"\r\x1b[2K{line}\n" for line in lines))
         self._stream.flush()
         self._lines = len(lines)
+
+
+def _width(stream: TextIO) -> int:
+    """The columns of the terminal that is drawn on: `shutil` would ask standard output, which may be a file."""
+    try:
+        columns = os.get_terminal_size(stream.fileno()).columns
+    except (OSError, ValueError):
+        columns = 0
+    return columns or shutil.get_terminal_size().columns
 
 
 def harmless(text: str) -> str:

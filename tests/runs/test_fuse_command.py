@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import signal
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -178,6 +183,33 @@ def test_a_simulated_run_says_so_beside_its_final_and_in_its_json(data_dir: Path
     assert "built-in simulation, not from a model" in asked.stderr
     printed = manage(data_dir, "fuse", "Why?", "--pool", "simulated-panel", "--mode", "best-of", "--json")
     assert json.loads(printed.stdout)["simulated"] is True
+
+
+def test_progress_fits_the_terminal_that_it_is_drawn_on_while_the_final_goes_to_a_file(data_dir: Path) -> None:
+    terminal, drawn_on = os.openpty()
+    fcntl.ioctl(drawn_on, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 32, 0, 0))
+    with subprocess.Popen(
+        [sys.executable, "manage.py", "fuse", "Why?", "--pool", "simulated-panel", "--mode", "best-of"],
+        cwd=ROOT,
+        env=environment(data_dir),
+        stdout=subprocess.PIPE,
+        stderr=drawn_on,
+        text=True,
+    ) as process:
+        os.close(drawn_on)
+        drawn = b""
+        with suppress(OSError):  # Linux says so when the other side has closed the terminal
+            while piece := os.read(terminal, 65536):
+                drawn += piece
+        assert process.stdout is not None
+        final = process.stdout.read()
+    os.close(terminal)
+    assert process.returncode == 0 and "simulation" in final
+    frames, _, after = drawn.decode().rpartition("\x1b[2K")
+    lines = [line for frame in frames.split("\x1b[2K")[1:] for line in frame.splitlines()[:1]]
+    assert any(line.startswith("✓ B Simulated · Terse: done") for line in lines)
+    assert max(map(len, lines)) == 31
+    assert "built-in simulation" in after
 
 
 def test_a_database_that_is_held_is_told_from_one_that_is_missing() -> None:
