@@ -62,9 +62,9 @@ def _let_in(user: User, invitation: Invitation) -> None:
 
 @transaction.atomic
 def create_personal_team(user: User) -> Team:
-    """A team with this person as its owner."""
-    name = user.get_short_name()[:NAME_CHARS]
-    team = Team.objects.create(name=name, slug=free_slug(name))
+    """A team with this person as its owner, called after them but not like them: both stand side by side on pages."""
+    name, whose = user.get_short_name(), "'s team"
+    team = Team.objects.create(name=name[: NAME_CHARS - len(whose)] + whose, slug=free_slug(name[:NAME_CHARS]))
     Membership.objects.create(team=team, user=user, role=Role.OWNER)
     return team
 

@@ -48,11 +48,16 @@
   });
   form.addEventListener("submit", (event) => {
     if (form.dataset.sent) { event.preventDefault(); return; }
+    if (!navigator.onLine) {
+      event.preventDefault();
+      document.dispatchEvent(new CustomEvent("fusion:say", { detail: "You are offline. Nothing was sent; your question stays here until you are connected." }));
+      return;
+    }
     form.dataset.sent = "1";
     send.setAttribute("aria-disabled", "true");
     send.querySelector("[data-send-word]").textContent = "Asking…";
-    // What was sent is stored on the server once the next page is there; a refused one comes back in the form.
-    store.write("");
+    // The draft goes when the run's page has come (sent.js): a network that dies now must not take it along.
+    try { sessionStorage.setItem("fusion-sent", box.value); } catch { /* then the draft stays, which is no loss */ }
   });
   addEventListener("pageshow", (event) => {
     if (!event.persisted) return;

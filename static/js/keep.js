@@ -79,7 +79,7 @@
       selection: selected(),
       element,
       top: element?.getBoundingClientRect().top,
-      ready: document.querySelector("#final-head[data-phase=ready]:not([data-kept])") !== null,
+      ready: document.querySelector("#final-head[data-phase=ready]:not([data-kept], [data-partial])") !== null,
     };
   });
 
@@ -93,7 +93,7 @@
       const moved = element.getBoundingClientRect().top - top;
       if (Math.abs(moved) >= 1) scrollBy({ top: moved, behavior: "instant" });
     }
-    const isReady = document.querySelector("#final-head[data-phase=ready]:not([data-kept])") !== null;
+    const isReady = document.querySelector("#final-head[data-phase=ready]:not([data-kept], [data-partial])") !== null;
     if (isReady && !ready && !inView()) pill.hidden = false;
     document.dispatchEvent(new CustomEvent("fusion:frame", { detail: { running: running() } }));
   });

@@ -8,7 +8,7 @@ from django.utils.formats import date_format
 
 from fusion.catalogue.available import models_of
 from fusion.models import Team
-from fusion.runs.pools import MemberSpec, PoolSpec, Trouble, nearest, troubles_of
+from fusion.runs.pools import MemberSpec, PoolSpec, Trouble, nearest, pool_warnings, troubles_of
 from tests.shelves import change_connection, info, make_connection, vanish
 
 pytestmark = pytest.mark.django_db
@@ -85,3 +85,9 @@ def test_the_nearest_models_are_of_the_same_family_first(team: Team) -> None:
     found = [entry.model_id for entry in nearest("lab:x/big-4", models_of(team))]
     assert found[0] == "x/big-5" and "x/big-4" not in found
     assert found.index("y/big-4") > found.index("x/tiny-1")
+
+
+def test_models_that_a_provider_never_listed_are_named_in_one_warning(team: Team, lab: None) -> None:
+    spec = _spec(members=tuple(MemberSpec(f"lab:{name}") for name in ("x", "a", "y")), judge="lab:z")
+    said = [one.message for one in pool_warnings(spec, models_of(team)) if one.code == "unlisted"]
+    assert said == ["Lab does not list “x”, “y” or “z”."]

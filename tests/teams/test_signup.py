@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
+from django.conf import settings
 from django.core import mail
 from django.core.mail import EmailMessage
 from django.test import Client
@@ -282,3 +283,9 @@ def test_the_administration_asks_on_the_sites_own_page(client: Client, db: None)
 def test_an_ordinary_account_does_not_enter_the_administration(client: Client, charlie: User) -> None:
     client.force_login(charlie)
     assert client.get("/admin/", follow=True).status_code == 403
+
+
+def test_the_rules_for_a_password_are_one_sentence_that_names_the_length_that_is_asked_for(db: None) -> None:
+    (length,) = (one["OPTIONS"]["min_length"] for one in settings.AUTH_PASSWORD_VALIDATORS if "OPTIONS" in one)
+    page = Client().get("/accounts/signup/").content.decode()
+    assert f"At least {length} characters;" in page and 'placeholder="Password"' not in page

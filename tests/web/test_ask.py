@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from unittest.mock import patch
 
@@ -64,7 +65,7 @@ def test_without_a_pool_the_page_says_what_to_do(alice: User) -> None:
 def test_the_page_says_what_a_run_will_call_and_a_change_of_mode_changes_it(alice: User) -> None:
     pool = make_pool(alice, mode="merge")
     client = client_of(alice)
-    assert "This run makes 5 calls" in _text(client.get("/"))
+    assert "This run makes 5 calls" in (page := _text(client.get("/"))) and re.search(r">about \$0\.0\d+</span>", page)
     plan = client.get(
         "/", {"pool": str(pool.public_id), "mode": "best-of"}, headers={"HX-Request": "true", "HX-Target": "ask-plan"}
     )

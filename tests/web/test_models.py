@@ -59,7 +59,7 @@ def test_the_table_tells_price_context_and_what_is_unknown(alice: User, team: Te
     assert "$0.10" in rows["Acme Small"] and "$0.40" in rows["Acme Small"] and ">32k<" in rows["Acme Small"]
     assert rows["Other Dark"].count("$?") == 2 and "$0" not in rows["Other Dark"]
     assert rows["Other Free"].count(">free<") == 2
-    assert "<td>yes</td>" in rows["Acme Large"] and "the team&#x27;s key" in rows["Acme Large"].replace("'", "&#x27;")
+    assert ">yes</td>" in rows["Acme Large"] and "the team&#x27;s key" in rows["Acme Large"].replace("'", "&#x27;")
     assert "no calls yet" in rows["Acme Large"]
 
 

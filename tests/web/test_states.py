@@ -333,7 +333,7 @@ async def test_a_run_that_all_declined_is_told_in_a_neutral_tone(desk: Desk) -> 
 
 async def test_a_refusal_is_neutral_and_says_what_to_do(desk: Desk) -> None:
     _, _, page = await desk.ended("careful", "terse", "bold!refuse")
-    badge = page.root.xpath("//*[@id='head-C']//*[contains(@class, 'badge')]")[0]
+    badge = page.root.xpath("//*[@id='head-C']//*[@class='col__state']/*[contains(@class, 'badge')]")[0]
     assert badge.text_content().strip() == "Refused" and badge.get("class") == "badge"
     assert "Rephrase the question, or leave this member out." in page.text
     assert page.notice("2 of 3 answered").startswith("info:") and page.button("notice-retry-C") is None
@@ -393,6 +393,7 @@ async def test_a_final_stopped_in_writing_is_kept_greyed_and_labelled(desk: Desk
     assert page.root.xpath("//*[@id='final-head' and @data-partial]") and "stopped while it was written" in page.text
     assert page.root.xpath("//*[@id='final-wait' and @data-partial]"), "its text is greyed by what stands before it"
     assert "What was written is kept; it is not complete." in page.notice("Stopped")
+    assert [stage.get("data-progress") for stage in page.root.xpath("//*[@id='run-stages']/li")][-2:] == ["bad", "bad"]
     resume = page.button("act-resume")
     assert resume is not None and resume.text_content() == "Write the final anew"
 

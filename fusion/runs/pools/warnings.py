@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.utils.text import get_text_list
 
 from fusion.catalogue.available import TeamModels
 from fusion.runs.pools.spec import PoolSpec
@@ -66,11 +68,20 @@ def _model_warnings(spec: PoolSpec, models: TeamModels) -> list[PoolWarning]:
         warnings.append(
             PoolWarning("one_family", "All members are of one family: they tend to make the same mistakes.")
         )
-    for ref in dict.fromkeys([*refs, spec.judge]):
+    return [*warnings, *_listing_warnings([*refs, spec.judge], models)]
+
+
+def _listing_warnings(refs: Sequence[str], models: TeamModels) -> list[PoolWarning]:
+    """One for each provider that does not list what these rules name, whatever number of models that is."""
+    missing: dict[str, list[str]] = {}
+    for ref in dict.fromkeys(refs):
         known = models.entry(ref) if ref else None
         if known is not None and not known.listed and known.vanished_at is None:  # else it is a trouble
-            warnings.append(PoolWarning("unlisted", f"{known.provider} does not list “{known.model_id[:80]}”."))
-    return warnings
+            missing.setdefault(known.provider, []).append(f"“{known.model_id[:80]}”")
+    return [
+        PoolWarning("unlisted", f"{provider} does not list {get_text_list(names, 'or')}.")
+        for provider, names in missing.items()
+    ]
 
 
 def _family(ref: str, models: TeamModels) -> str:

@@ -88,8 +88,10 @@ def _row(event: AuditEvent, names: Mapping[str, str]) -> AuditRow:
 
 
 def _changes(before: Mapping[str, object], after: Mapping[str, object]) -> Iterable[Change]:
+    """What differs; of something new, what it has."""
     for name in dict.fromkeys((*before, *after)):
-        yield Change(name.replace("_", " "), _text(before, name), _text(after, name))
+        if before.get(name) or after.get(name) or (name in before and name in after):
+            yield Change(name.replace("_", " "), _text(before, name), _text(after, name))
 
 
 def _text(facts: Mapping[str, object], name: str) -> str | None:

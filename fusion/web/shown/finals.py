@@ -55,14 +55,15 @@ def final_head(record: RunRecord) -> FinalHead:
         flags=() if final is None else tuple(_flags(record, final)),
         words=None if final is None else len(final.text.split()),
         has_chips=final is not None and final.writer is not None and bool(final.spans),
-        is_partial=_is_partial(record),
+        is_partial=is_partial(record),
         number=record.final.number,
         out_of_date=final is not None and record.final.out_of_date,
         is_kept=final is not None and record.attempted is not None,
     )
 
 
-def _is_partial(record: RunRecord) -> bool:
+def is_partial(record: RunRecord) -> bool:
+    """Whether the final was stopped while it was written."""
     final = record.final.final
     return final is not None and record.state is RunState.CANCELLED and final.truncated
 
@@ -147,7 +148,7 @@ def _ruled_flags(record: RunRecord) -> Iterator[tuple[str, str]]:
 
 def final_wait(record: RunRecord) -> FinalWait:
     if record.final.final is not None or record.final.text:
-        return FinalWait("gone", is_partial=_is_partial(record))
+        return FinalWait("gone", is_partial=is_partial(record))
     if record.is_final:
         return FinalWait("none", _NO_FINAL.get(record.state, "This run has no final."))
     at_work = judge_at_work(record)

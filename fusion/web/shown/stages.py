@@ -9,7 +9,9 @@ from typing import Literal
 from fusion.engine.disputes import StopReason
 from fusion.engine.types import FinalKind, Mode, RunState
 from fusion.live.record import RunRecord
+from fusion.runs.costs import run_cost
 from fusion.web.shown.debates import debates
+from fusion.web.shown.finals import is_partial
 from fusion.web.shown.verdicts import judge_task
 from fusion.web.shown.words import RUN_WORDS, Word, listed, plural
 
@@ -32,6 +34,7 @@ class Clock:
 
     elapsed_ms: int | None
     took_ms: int | None
+    cost: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +70,14 @@ def run_head(record: RunRecord) -> RunHead:
 
 
 def clock(record: RunRecord) -> Clock:
-    """Elapsed time in whole seconds while it runs; afterwards how long it took, by the stored times alone."""
+    """Elapsed time in whole seconds while it runs; afterwards how long it took, by the stored times alone, and its cost
+    at a glance."""
     if not record.is_final:
         return Clock(None if record.state is RunState.QUEUED else record.now_ms // 1000 * 1000, None)
+    cost = run_cost(record).words
     if record.finished_at is None:
-        return Clock(None, None)
-    return Clock(None, max(0, int((record.finished_at - record.created_at).total_seconds() * 1000)))
+        return Clock(None, None, cost)
+    return Clock(None, max(0, int((record.finished_at - record.created_at).total_seconds() * 1000)), cost)
 
 
 # --- the strip -----------------------------------------------------------------------------------
@@ -145,6 +150,8 @@ def _write_stage(record: RunRecord) -> Stage:
     if final.final is not None:
         if final.final.kind is not FinalKind.MERGED:
             return Stage("Merge", "off", "not merged")
+        if is_partial(record):
+            return Stage("Merge", "bad", "cut off")
         return Stage("Merge", "done", "" if final.final.writer is not None else "nothing to add")
     if record.is_final:
         return Stage("Merge", "off", "not written")
@@ -182,6 +189,8 @@ def _ruling_stage(record: RunRecord) -> Stage:
 def _final_stage(record: RunRecord) -> Stage:
     if record.final.final is None and record.final.started_at_ms is not None and debates(record):
         return Stage("Final", "now", "being written")
+    if is_partial(record):
+        return Stage("Final", "bad", "not complete")
     if record.final.final is not None:
         return Stage("Final", "done", "out of date" if record.final.out_of_date else "")
     return Stage("Final", "bad", "none") if record.is_final else Stage("Final", "todo")

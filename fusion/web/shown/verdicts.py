@@ -50,7 +50,7 @@ class ScoreRow:
     name: str
     place: str
     composite: int
-    scores: tuple[int | None, ...]
+    scores: tuple[tuple[str, int | None], ...]
     fatal_flaw: str | None
     is_winner: bool
 
@@ -258,7 +258,7 @@ def _row(record: RunRecord, judgement: Judgement, item: Assessment, place: str, 
         name=column.endpoint.name if column is not None else "",
         place=place,
         composite=round(item.composite),
-        scores=tuple(item.scores.get(name) for name in criteria),
+        scores=tuple((name, item.scores.get(name)) for name in criteria),
         fatal_flaw=item.fatal_flaw,
         is_winner=item.letter == judgement.chosen,
     )

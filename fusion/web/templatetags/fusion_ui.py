@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django import template
+from django.forms import BoundField
 from django.http import HttpRequest
 from django.template.context import Context
 from django.templatetags.static import static
@@ -40,6 +41,12 @@ def current_page(context: Context, *names: str) -> SafeString:
     here = (match.url_name or "") if match is not None else ""
     hit = any(here.startswith(name) if name.endswith("-") else here == name for name in names)
     return mark_safe(' aria-current="page"') if hit else mark_safe("")
+
+
+@register.filter
+def unhinted(field: BoundField) -> SafeString:
+    """A form's field without the placeholder that only repeats its label."""
+    return field.as_widget(attrs={"placeholder": ""})
 
 
 @register.filter

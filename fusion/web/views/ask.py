@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +23,7 @@ from fusion.models.run import BlindMembers
 from fusion.runs.examples import bundled_questions
 from fusion.runs.history import for_list
 from fusion.runs.plan import check_usable
+from fusion.runs.pool_estimates import Estimate, estimate, habits_of
 from fusion.runs.pools import CallPlan, PoolSpec, planned_calls, spec_of, troubles_of
 from fusion.runs.selectors import search_runs, visible_pools
 from fusion.teams.rights import Action, may, refusal_of
@@ -50,7 +51,8 @@ class PoolOption:
     `problem`: why it cannot be asked as it stands. `failing`: sentences about who failed lately or is not
     listed any more.
     `tightest`: the member with the least room for a question. `blind` and `unsure`: who cannot see images, and of whom
-    nobody says it, the judge among them. `health`: the last day of each model, by ref.
+    nobody says it, the judge among them. `health`: the last day of each model, by ref. `estimate`: how long it
+    will take and what it will cost, in a plan.
     """
 
     public_id: str
@@ -68,6 +70,7 @@ class PoolOption:
     blind: tuple[str, ...]
     unsure: tuple[str, ...]
     health: Mapping[str, Health]
+    estimate: Estimate | None
 
 
 @signed_in
@@ -203,7 +206,13 @@ def pool_option(pool: Pool | None, mode: str, *, is_plan: bool = False) -> PoolO
         blind=tuple(_with_sight([*members, *_others(judge, None)], False, models)),
         unsure=tuple(_with_sight([*members, *_others(judge, None)], None, models)),
         health=health_of(asked) if is_plan else {},
+        estimate=_estimate(replace(spec, mode=mode), pool.team, models) if is_plan else None,
     )
+
+
+def _estimate(spec: PoolSpec, team: Team, models: TeamModels) -> Estimate:
+    refs = [*(member.ref for member in spec.members), spec.judge, spec.writer]
+    return estimate(spec, models, habits_of(team, [ref for ref in refs if ref]))
 
 
 def _vanished(spec: PoolSpec, models: TeamModels) -> Iterator[str]:
