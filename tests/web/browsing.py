@@ -22,7 +22,7 @@ SLOW_MEMBERS = tuple(f"s{number}-ttft100-rate20-tokens4000" for number in range(
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 PATIENCE_MS = 40_000
 FITS = "document.documentElement.scrollWidth <= innerWidth"
-# What somebody would miss: controls that stand outside of the window or are too small to hit, and on a phone the rest
+# What somebody would miss: controls that stand outside of the window or are too small to hit, and on a tablet or a phone the rest
 # of a table.
 LOST = """() => {
   const scrolls = ".table-wrap, .tabs__list, .answer-tabs, .columns, pre, .table";
@@ -34,7 +34,7 @@ LOST = """() => {
   const cut = shown.filter((one) => !one.closest(scrolls) && (box(one).left < -1 || box(one).right > innerWidth + 1));
   const small = shown.filter((one) => one.matches("button, .btn, select, summary"))
     .filter((one) => box(one).height < 24 || box(one).width < 24);
-  const pushed = innerWidth > 640 ? [] : [...document.querySelectorAll(".table-wrap:has(> table)")]
+  const pushed = innerWidth > 896 ? [] : [...document.querySelectorAll(".table-wrap:has(> table)")]
     .filter((one) => one.checkVisibility() && one.scrollWidth > one.clientWidth + 1);
   return [...told("cut", cut), ...told("small", small), ...told("pushed sideways", pushed)];
 }"""

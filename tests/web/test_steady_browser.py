@@ -54,11 +54,11 @@ def test_nothing_jumps_while_answers_come_and_the_judge_is_counted_down_to(
     page.context.close()
 
 
-def test_no_table_of_a_run_is_pushed_sideways_on_a_phone(site: Site) -> None:
+def test_no_table_of_a_run_is_pushed_sideways_on_a_tablet_or_a_phone(site: Site) -> None:
     page = site.visit(viewport=PHONE)
     site.ask(page)
     over(page)
-    for width in (390, 320):
+    for width in (768, 390, 320):
         page.set_viewport_size({"width": width, "height": 844})
         for tab in ("why", "receipt"):
             page.click(f"#tab-{tab}")
