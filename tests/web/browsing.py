@@ -22,8 +22,8 @@ SLOW_MEMBERS = tuple(f"s{number}-ttft100-rate20-tokens4000" for number in range(
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 PATIENCE_MS = 40_000
 FITS = "document.documentElement.scrollWidth <= innerWidth"
-# What somebody would miss: controls that stand outside of the window or are too small to hit, and on a tablet or a phone the rest
-# of a table.
+# What somebody would miss: controls that stand outside of the window or are too small to hit, and up to a tablet the
+# rest of a table.
 LOST = """() => {
   const scrolls = ".table-wrap, .tabs__list, .answer-tabs, .columns, pre, .table";
   const told = (word, ones) => ones.map((one) => `${word}: ${one.outerHTML.slice(0, 120)}`);
