@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from fusion.admin.history import HistoryAdmin, HistoryInline
+from fusion.admin.reading import ReadAloudAdmin, note_deed
 from fusion.models import (
     Answer,
     Call,
@@ -21,8 +22,6 @@ from fusion.models import (
     WorkerLease,
 )
 from fusion.runs.costs import exact_usd
-
-EXCERPT_CHARS = 80
 
 
 class AnswerInline(HistoryInline):
@@ -85,9 +84,11 @@ class ExecutionInline(HistoryInline):
 
 
 @admin.register(Run)
-class RunAdmin(HistoryAdmin):
+class RunAdmin(ReadAloudAdmin):
+    """Lists hold no question; the page of a run does, and opening it is written down."""
+
     list_display = (
-        "excerpt",
+        "public_id",
         "state",
         "mode",
         "pool_version",
@@ -99,24 +100,27 @@ class RunAdmin(HistoryAdmin):
     )
     list_filter = ("state", "mode", "is_private", ("deleted_at", admin.EmptyFieldListFilter))
     list_select_related = ("pool_version__pool", "author", "team")
-    search_fields = ("public_id", "prompt", "author__email", "team__name", "pool_version__pool__name", "failure_code")
+    search_fields = ("public_id", "author__email", "team__name", "pool_version__pool__name", "failure_code")
     date_hierarchy = "created_at"
     inlines = (AnswerInline, CallInline, FinalInline, ExecutionInline)
-
-    @admin.display(description="prompt")
-    def excerpt(self, run: Run) -> str:
-        return excerpt(run.prompt)
 
     def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         """For good, with all that belongs to it; a run in flight first has to be stopped."""
         in_flight = isinstance(obj, Run) and obj.is_in_flight
         return bool(request.user.is_active and getattr(request.user, "is_superuser", False)) and not in_flight
 
+    def delete_model(self, request: HttpRequest, obj: Run) -> None:
+        note_deed(request, obj, "run.erase")
+        super().delete_model(request, obj)
+
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
-        queryset.exclude(state__in=(Run.State.QUEUED, Run.State.RUNNING)).delete()
+        ended = queryset.exclude(state__in=(Run.State.QUEUED, Run.State.RUNNING))
+        for run in ended:
+            note_deed(request, run, "run.erase")
+        ended.delete()
 
 
-class PartOfRunAdmin(HistoryAdmin):
+class PartOfRunAdmin(ReadAloudAdmin):
     """Deleted with its run, never alone."""
 
     list_select_related = ("run",)
@@ -195,7 +199,7 @@ class FinalAdmin(PartOfRunAdmin):
     )
     list_filter = ("kind", "mode", "is_current", "truncated")
     list_select_related = ("run", "picked_by")  # type: ignore[assignment]  # longer
-    search_fields = ("run__public_id", "writer", "text")
+    search_fields = ("run__public_id", "writer")
     date_hierarchy = "created_at"
 
 
@@ -238,8 +242,3 @@ class PromptImageAdmin(HistoryAdmin):
 class WorkerLeaseAdmin(HistoryAdmin):
     list_display = ("name", "started_at", "expires_at")
     search_fields = ("name",)
-
-
-def excerpt(text: str) -> str:
-    line = " ".join(text[: EXCERPT_CHARS * 2].split())
-    return line if len(line) <= EXCERPT_CHARS else f"{line[: EXCERPT_CHARS - 1]}…"

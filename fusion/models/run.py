@@ -96,7 +96,8 @@ class Run(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.prompt[:60]} ({self.state})"
+        """Without the question: in lists of the administration it would be read in passing."""
+        return f"run {self.public_id} ({self.state})"
 
     @property
     def is_in_flight(self) -> bool:

@@ -260,3 +260,27 @@ def test_a_slug_that_another_pool_of_the_team_has_is_refused_in_the_form(root: C
     reply = root.post(reverse("admin:fusion_pool_change", args=[second.pk]), form | inline)
     assert reply.status_code == 200
     assert "Another pool of this team has this slug." in reply.text
+
+
+def test_reading_somebody_elses_run_there_is_in_the_teams_audit_log(root: Client, run: Run) -> None:
+    stranger = make_user("stranger", is_staff=True, is_superuser=True)
+    other = Client()
+    other.force_login(stranger)
+    secret = run.prompt
+    for name in ("run", "answer", "finalanswer"):
+        assert secret not in other.get(reverse(f"admin:fusion_{name}_changelist")).content.decode()
+    assert not AuditEvent.objects.filter(action="run.read").exists()
+    assert secret in other.get(reverse("admin:fusion_run_change", args=[run.pk])).content.decode()
+    other.get(reverse("admin:fusion_finalanswer_change", args=[run.finals.get().pk]))
+    root.get(reverse("admin:fusion_run_change", args=[run.pk]))  # her own team's, which she reads on its page
+    told = AuditEvent.objects.filter(action="run.read")
+    assert [(one.actor, one.team, one.target) for one in told] == [(stranger, run.team, f"run:{run.public_id}")] * 2
+
+
+def test_erasing_a_run_for_good_is_in_the_teams_audit_log(root: Client, run: Run, alice: User) -> None:
+    second = make_run(alice)
+    root.post(reverse("admin:fusion_run_delete", args=[run.pk]), {"post": "yes"})
+    data = {"action": "delete_selected", "_selected_action": [second.pk], "post": "yes"}
+    root.post(reverse("admin:fusion_run_changelist"), data)
+    erased = AuditEvent.objects.filter(action="run.erase", actor=alice).values_list("target", flat=True)
+    assert set(erased) == {f"run:{run.public_id}", f"run:{second.public_id}"}

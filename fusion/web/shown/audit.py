@@ -23,6 +23,8 @@ ACTIONS = {
     "invitation.accept": "accepted the invitation of",
     "run.delete": "deleted a run",
     "run.restore": "brought back a run",
+    "run.read": "read a run in the administration",
+    "run.erase": "erased a run for good in the administration",
     "connection.create": "added the connection",
     "connection.update": "changed the connection",
     "connection.switch-on": "switched on the connection",
