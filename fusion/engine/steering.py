@@ -23,6 +23,8 @@ from fusion.engine.phrases import CONFUSABLE, STEERING, TALK, Phrase
 QUOTE_CHARS = 160
 HITS_PER_KIND = 3
 TRIES_PER_PATTERN = 2_000
+SLICE_CHARS = 16_000
+MATCH_MAX_CHARS = 1_000  # more than any wording and what it looks ahead at takes
 MASK_REACH = 300  # a hit is masked with its sentence, as far as that begins and ends within so many characters
 ENCODED_RUNS = 40
 TALK_TRIES = 300
@@ -56,7 +58,7 @@ def scan(text: str, *, prompt: str = "") -> tuple[Flag, ...]:
 
 
 async def scan_in_turns(text: str, *, prompt: str = "") -> tuple[Flag, ...]:
-    """`scan`, with a turn for everybody else after each pattern: pages and other runs share the event loop."""
+    """`scan`, with a turn for everybody else after each slice: pages and other runs share the event loop."""
     found: list[_Hit] = []
     for hits in _steps(remove_invisible(text), _folded(prompt)):
         found += hits
@@ -78,7 +80,7 @@ def mask(text: str, *, prompt: str = "", quotes: Sequence[str] = ()) -> str:
 
 
 async def mask_in_turns(text: str, *, prompt: str = "", quotes: Sequence[str] = ()) -> str:
-    """`mask`, with a turn for everybody else after each pattern."""
+    """`mask`, with a turn for everybody else after each slice."""
     found: list[_Hit] = []
     for hits in _steps(text, _folded(prompt)):
         found += hits
@@ -105,7 +107,7 @@ def _steps(text: str, known: str) -> Iterator[list[_Hit]]:
         lowered = view.lower()
         for phrase in STEERING:
             if phrase.may_occur(lowered):
-                yield list(_found(phrase, view, known))
+                yield from _found(phrase, view, known)
         yield list(_fake_verdict(view, known))
         yield list(_talk_to_judges(view, lowered, known))
     yield list(_encoded(text, known))
@@ -128,12 +130,20 @@ def _views(text: str) -> Iterator[str]:
         yield latin
 
 
-def _found(phrase: Phrase, text: str, known: str) -> Iterator[_Hit]:
-    for tries, match in enumerate(phrase.pattern.finditer(text)):
-        if tries == TRIES_PER_PATTERN:
+def _found(phrase: Phrase, text: str, known: str) -> Iterator[list[_Hit]]:
+    """What the pattern finds, slice by slice: on a text written to make it slow, one search would hold up everybody."""
+    tries = 0
+    for start in range(0, len(text), SLICE_CHARS):
+        hits = []
+        for match in phrase.pattern.finditer(text, start, start + SLICE_CHARS + MATCH_MAX_CHARS):
+            tries += 1
+            if tries > TRIES_PER_PATTERN or match.start() >= start + SLICE_CHARS:
+                break
+            if _folded(match[0]) not in known:
+                hits.append(_Hit(phrase.kind, match.start(), match.end()))
+        yield hits
+        if tries > TRIES_PER_PATTERN:
             return
-        if _folded(match[0]) not in known:
-            yield _Hit(phrase.kind, match.start(), match.end())
 
 
 def _talk_to_judges(text: str, lowered: str, known: str) -> Iterator[_Hit]:
@@ -191,7 +201,7 @@ def _encoded(text: str, known: str) -> Iterator[_Hit]:
 
 def _steers(text: str, known: str) -> bool:
     lowered = text.lower()
-    return any(hit for phrase in STEERING if phrase.may_occur(lowered) for hit in _found(phrase, text, known))
+    return any(hits for phrase in STEERING if phrase.may_occur(lowered) for hits in _found(phrase, text, known))
 
 
 def _from_base64(run: str) -> str:
