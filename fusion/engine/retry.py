@@ -3,12 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from random import Random
 
 from fusion.engine.call import CallResult
 from fusion.engine.controls import Controls
+from fusion.engine.types import Failure
 
 RETRY_WAIT_S = (0.5, 1.5)
+
+
+async def ask_patiently(
+    ask: Callable[[], Awaitable[CallResult]],
+    *,
+    dice: str,
+    deadline: float,
+    wait_max_s: float,
+    controls: Controls,
+    letter: str | None = None,
+    tell: Callable[[Failure, float], object] = lambda failure, wait_s: None,
+) -> CallResult:
+    """What `ask` brings, or brings when it is asked once more where `retry_wait` gives a wait.
+
+    `tell` gets the failure and the wait before that begins. A person's stop ends the wait, of this member or (None) of
+    the run, and whoever is asked then says that it was stopped.
+    """
+    result = await ask()
+    wait_s = retry_wait(result, dice=dice, deadline=deadline, wait_max_s=wait_max_s)
+    if wait_s is None or result.failure is None:
+        return result
+    tell(result.failure, wait_s)
+    await _pause(wait_s, controls, letter)
+    return await ask()
 
 
 def retry_wait(result: CallResult, *, dice: str, deadline: float, wait_max_s: float) -> float | None:
@@ -26,7 +52,7 @@ def retry_wait(result: CallResult, *, dice: str, deadline: float, wait_max_s: fl
     return wait_s if fits and asked_for <= wait_max_s else None
 
 
-async def pause(wait_s: float, controls: Controls, letter: str | None = None) -> None:
+async def _pause(wait_s: float, controls: Controls, letter: str | None) -> None:
     """Wait, but not longer than until a person stops this member (None: the run)."""
     try:
         async with asyncio.timeout(wait_s) as scope:

@@ -11,7 +11,7 @@ from fusion.engine.clean import is_blank
 from fusion.engine.controls import Controls
 from fusion.engine.events import AnswerAsked, AnswerGrew, AnswerRetrying, AnswerSilent, Emit, ReasoningGrew
 from fusion.engine.prompts.images import member_messages
-from fusion.engine.retry import pause, retry_wait
+from fusion.engine.retry import ask_patiently
 from fusion.engine.silence import Silence
 from fusion.engine.types import (
     Answer,
@@ -143,15 +143,20 @@ class Asker:
         deadline = min(deadline, seat.asked_at + seat.member.timeout_s)
         seat.sight = self.caller.sight(seat.member.endpoint, images=bool(self.images))
         self.emit(AnswerAsked(seat.letter, seat.sight))
-        result = await self._call(seat, deadline)
-        wait_s = retry_wait(
-            result, dice=f"{self.seed}:{seat.letter}:{seat.calls}", deadline=deadline, wait_max_s=self.retry_wait_max_s
-        )
-        if wait_s is not None and result.failure is not None:
+
+        def tell(failure: Failure, wait_s: float) -> None:
             seat.state = AnswerState.RETRYING
-            self.emit(AnswerRetrying(seat.letter, result.failure, wait_s))
-            await pause(wait_s, self.controls, seat.letter)
-            result = await self._call(seat, deadline)
+            self.emit(AnswerRetrying(seat.letter, failure, wait_s))
+
+        result = await ask_patiently(
+            lambda: self._call(seat, deadline),
+            dice=f"{self.seed}:{seat.letter}:{seat.calls + 1}",
+            deadline=deadline,
+            wait_max_s=self.retry_wait_max_s,
+            controls=self.controls,
+            letter=seat.letter,
+            tell=tell,
+        )
         if self.leaves_out_blind and result.failure is not None and result.failure.code == ProviderImagesRefused.code:
             return replace(seat.answered(result), state=AnswerState.LEFT_OUT, sight=Sight.LEFT_OUT)
         return seat.answered(result)

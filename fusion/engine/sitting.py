@@ -26,7 +26,7 @@ from fusion.engine.events import Emit, JudgeFailed, JudgeGrew, JudgeStarted, Nex
 from fusion.engine.labels import derive_seed, draw_labels, draw_nonce, shuffle
 from fusion.engine.prompts import judge_too_long_message
 from fusion.engine.prompts.images import images_tokens, with_images
-from fusion.engine.retry import pause, retry_wait
+from fusion.engine.retry import ask_patiently
 from fusion.engine.types import CompletionRequest, Endpoint, Failure, FinishReason, Message, Mode, Plan, Role
 from fusion.engine.verdict import Rejection, judge_prose
 from fusion.errors import ProviderContextTooLong
@@ -140,14 +140,14 @@ class Sitting(ABC, Generic[R, O]):
 
     async def _ask_patiently(self, brief: Brief) -> CallResult:
         """Ask, and once more after a passing failure: a fallback judge is another opinion, not a second line."""
-        result = await self.ask(brief, brief.messages)
-        dice = f"{self.plan.seed}:{'ruling' if self.rules else 'judge'}:{self.attempt}"
-        wait_s = retry_wait(result, dice=dice, deadline=self.deadline, wait_max_s=self.plan.limits.retry_wait_max_s)
-        if wait_s is None or result.failure is None:
-            return result
-        self.announce(result.failure, "retry")
-        await pause(wait_s, self.controls)
-        return await self.ask(brief, brief.messages)
+        return await ask_patiently(
+            lambda: self.ask(brief, brief.messages),
+            dice=f"{self.plan.seed}:{'ruling' if self.rules else 'judge'}:{self.attempt}",
+            deadline=self.deadline,
+            wait_max_s=self.plan.limits.retry_wait_max_s,
+            controls=self.controls,
+            tell=lambda failure, wait_s: self.announce(failure, "retry"),
+        )
 
     async def _conclude(self, brief: Brief, result: CallResult) -> O | Failure | None:
         heard = self._heard(brief, result)

@@ -13,7 +13,7 @@ from fusion.engine.disputes import Position
 from fusion.engine.events import Emit, PositionGrew
 from fusion.engine.prompts.debate import reask_messages
 from fusion.engine.prompts.images import with_images
-from fusion.engine.retry import pause, retry_wait
+from fusion.engine.retry import ask_patiently
 from fusion.engine.types import CompletionRequest, Failure, FinishReason, Member, Message, Plan, Role
 
 REPLY_MAX_CHARS = 60_000  # several times what the token limit allows; a longer one is not read at all
@@ -81,13 +81,14 @@ class Rebuttal:
     async def _ask_patiently(self) -> CallResult:
         """Ask, and once more after a passing failure before the first token."""
         plan, letter = self.floor.plan, self.brief.debater.letter
-        result = await self._ask(self.brief.messages)
-        dice = f"{plan.seed}:round:{self.number}:{letter}"
-        wait_s = retry_wait(result, dice=dice, deadline=self.ends_at, wait_max_s=plan.limits.retry_wait_max_s)
-        if wait_s is None:
-            return result
-        await pause(wait_s, self.floor.controls, letter)
-        return await self._ask(self.brief.messages)
+        return await ask_patiently(
+            lambda: self._ask(self.brief.messages),
+            dice=f"{plan.seed}:round:{self.number}:{letter}",
+            deadline=self.ends_at,
+            wait_max_s=plan.limits.retry_wait_max_s,
+            controls=self.floor.controls,
+            letter=letter,
+        )
 
     async def _ask(self, messages: tuple[Message, ...], *, is_shown: bool = True) -> CallResult:
         """`is_shown`: its pieces are events; those of a second reply would run on from the first."""

@@ -17,7 +17,7 @@ from fusion.engine.merge.markers import MarkerParser, without_markers
 from fusion.engine.merge.plan import Patch, plan_patches
 from fusion.engine.prompts import FencedPatch, writer_messages
 from fusion.engine.prompts.images import for_writer
-from fusion.engine.retry import pause, retry_wait
+from fusion.engine.retry import ask_patiently
 from fusion.engine.types import (
     Answer,
     AnswerState,
@@ -100,6 +100,7 @@ class _Writing:
         self.emit = emit
         self.caller = caller
         self.controls = controls
+        self.calls = 0
         self.kind = task.kind
         self.source = _source(plan, task)
         self.parser = MarkerParser(_told(self.source))
@@ -121,17 +122,16 @@ class _Writing:
         """Ask, and once more after a passing failure before the first token: nothing has been shown by then."""
         limits = self.plan.limits
         deadline = min(asyncio.get_running_loop().time() + limits.writer_s, self.caller.deadline)
-        result = await self._call(messages, max_tokens, attempt=1, deadline=deadline)
-        dice = f"{self.plan.seed}:writer"
-        wait_s = retry_wait(result, dice=dice, deadline=deadline, wait_max_s=limits.retry_wait_max_s)
-        if wait_s is None:
-            return result
-        await pause(wait_s, self.controls)
-        return await self._call(messages, max_tokens, attempt=2, deadline=deadline)
+        return await ask_patiently(
+            lambda: self._call(messages, max_tokens, deadline=deadline),
+            dice=f"{self.plan.seed}:writer",
+            deadline=deadline,
+            wait_max_s=limits.retry_wait_max_s,
+            controls=self.controls,
+        )
 
-    async def _call(
-        self, messages: tuple[Message, ...], max_tokens: int, *, attempt: int, deadline: float
-    ) -> CallResult:
+    async def _call(self, messages: tuple[Message, ...], max_tokens: int, *, deadline: float) -> CallResult:
+        self.calls += 1
         request = CompletionRequest(
             model_id=self.writer.model_id,
             messages=messages,
@@ -143,7 +143,7 @@ class _Writing:
             role=Role.WRITER,
             endpoint=self.writer,
             request=request,
-            attempt=attempt,
+            attempt=self.calls,
             on_text=lambda chunk: self._grew(self.parser.feed(chunk)),
             deadline=deadline,
         )
