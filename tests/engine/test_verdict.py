@@ -338,23 +338,27 @@ def test_an_anchor_with_a_fatal_flaw_does_not_win_a_tie() -> None:
     assert decided("B", assessments=all_flawed, **TIE) == (None, "none_acceptable")
 
 
-def test_a_tie_without_the_anchor_is_broken_by_the_text_not_by_the_letter() -> None:
+@pytest.mark.parametrize(("first", "second", "chosen"), [(5, 4, "A"), (4, 5, "B")])
+def test_a_tie_without_the_anchor_goes_to_the_better_score(first: int, second: int, chosen: str) -> None:
+    scored = [assessment("K7T", first), assessment("Q2M", second), assessment("9XD", 1)]
+    assert decided(assessments=scored, **TIE) == (chosen, "could_not_separate")
+
+
+def test_a_tie_with_equal_scores_goes_to_the_answer_that_is_most_like_the_others() -> None:
     even = [assessment("K7T", 4), assessment("Q2M", 4), assessment("9XD", 1)]
     verdict = read(wire(assessments=even, **TIE)).verdict
-    swap = {"A": "B", "B": "A", "C": "C"}
-    swapped = read_verdict(
-        json.dumps(wire(assessments=even, **TIE)),
-        finish=FinishReason.STOP,
-        sheet=Sheet(
-            {swap[letter]: label for letter, label in LABELS.items()}, {swap[k]: v for k, v in TEXTS.items()}, GENERAL
-        ),
-    )
-    assert isinstance(swapped, Reading)
-    one = decide(verdict, inconsistent=(), anchor="C", texts=TEXTS).chosen
-    texts = {swap[letter]: text for letter, text in TEXTS.items()}
-    other = decide(swapped.verdict, inconsistent=(), anchor="C", texts=texts).chosen
-    assert one is not None and other is not None
-    assert TEXTS[one] == texts[other]
+    for number in range(6):
+        texts = {"A": f"zzz {number}", "B": f"It is Paris, I think, {number}.", "C": "It is Paris, I believe."}
+        assert decide(verdict, inconsistent=(), anchor="C", texts=texts).chosen == "B"
+
+
+def test_a_tie_that_nothing_else_breaks_is_broken_by_the_text_not_by_the_letter() -> None:
+    even = [assessment("K7T", 4), assessment("Q2M", 4), assessment("9XD", 1)]
+    verdict = read(wire(assessments=even, **TIE)).verdict
+    one = {"A": "It is Paris.", "B": "It is Lyon..", "C": ""}
+    other = one | {"A": one["B"], "B": one["A"]}
+    chosen = [decide(verdict, inconsistent=(), anchor="C", texts=texts).chosen or "" for texts in (one, other)]
+    assert one[chosen[0]] == other[chosen[1]]
 
 
 # --- the schema ----------------------------------------------------------------------------------
