@@ -86,7 +86,8 @@ _NAMES = (
     r"|Gemini(?:[ -](?:\d[\w.]{0,6}|Pro|Ultra|Flash|Nano|Advanced)){0,3}|Bard|Llama[ -]?\d?[\w.-]{0,12}"
     r"|Mi[sx]tral(?:[ -]\w{1,8})?"
     r"|DeepSeek(?:-[\w.]{1,8})?|Qwen[\w.-]{0,12}|Grok(?:[ -]\d[\w.]{0,4})?|Copilot|Kimi|GLM-?\d?[\w.]{0,5}"
-    r"|Command[ -]R\+?"
+    r"|Command[ -][RA]\+?|GPT-?oss[\w-]{0,8}|Gemma[ -]?\d?\w{0,8}|Nemotron[\w-]{0,12}"
+    r"|Hunyuan|Doubao|ERNIE|MiniMax[\w-]{0,6}"
     r"|Phi-\d[\w.]{0,5}|o[134](?:-mini|-pro)?)"
 )
 _VENDORS = (
@@ -104,6 +105,12 @@ _SELF_RE = re.compile(
     rf"(?:{_NAMES}\b(?! [A-Z][a-z])(?:, {_KIND})?{_MADE_BY}?|{_KIND}{_MADE_BY})"
     rf"|(?P<was>I was (?:made|built|created|developed|trained) by {_VENDORS}))"
 )
+_SELF_ABROAD_RE = re.compile(
+    r"(?<![A-Za-z])(?:(?P<lead>Ich bin|Mein Name ist|Je suis|Je m['\u2019]appelle|[Ss]oy|Me llamo|Io sono|Mi chiamo|"
+    r"Eu sou|Ik ben|\u042f(?: \u2014)?|\u6211\u662f|\u6211\u53eb|\u79c1\u306f)|"
+    r"(?P<as>Als|En tant que|Como|Come|\u4f5c\u4e3a))"
+    rf"(?P<gap>\s?){_NAMES}(?![0-9A-Za-z])(?(as)(?=[,\uff0c])|(?! [A-Z][a-z]))"
+)
 _SIGNED_RE = re.compile(
     rf"^(?:[-\u2013\u2014]{{1,2}} ?|(?:Best|Regards|Yours|Sincerely), ?\n?){_NAMES}[.!]?$", re.MULTILINE
 )
@@ -116,6 +123,7 @@ def neutralise_self_naming(text: str) -> str:
     is only a fact in the answer ("Claude Shannon", "released by OpenAI in 2020") stays.
     """
     text = _SELF_RE.sub(_as_assistant, text)
+    text = _SELF_ABROAD_RE.sub(lambda match: f"{match['lead'] or match['as']}{match['gap']}the assistant", text)
     return _SIGNED_RE.sub("\u2014 the assistant", text)
 
 

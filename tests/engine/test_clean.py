@@ -41,6 +41,11 @@ def test_newlines_are_one_kind() -> None:
         ("I'm ChatGPT, a large language model trained by OpenAI.", "I'm the assistant."),
         ("As an AI language model developed by Google, no.", "As the assistant, no."),
         ("I was trained by OpenAI.", "I am the assistant."),
+        ("I am Gemma 3 by Google. Hi.", "I am the assistant. Hi."),
+        ("Ich bin ChatGPT und helfe gern.", "Ich bin the assistant und helfe gern."),
+        ("En tant que Claude, je pense que oui.", "En tant que the assistant, je pense que oui."),
+        ("Soy Gemini 2.5 Pro. Hola.", "Soy the assistant. Hola."),
+        ("我是DeepSeek，很高兴。", "我是the assistant，很高兴。"),
         ("Bye.\n— Claude", "Bye.\n— the assistant"),
     ],
 )
@@ -55,6 +60,8 @@ def test_self_naming_becomes_the_assistant(said: str, cleaned: str) -> None:
         "GPT-3 was released by OpenAI in 2020.",
         "As a language model by hand, n-grams do well.",
         "Use Gemini as the code name.",
+        "Als Claude Monet starb, war es still. Als ChatGPT 2022 erschien, staunten alle.",
+        "Como Claudette dijo; Sono Claudia.",
     ],
 )
 def test_names_that_are_facts_stay(text: str) -> None:

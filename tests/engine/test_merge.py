@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -382,6 +383,23 @@ async def test_the_written_final_streams_without_markers_and_ends_with_spans() -
         ("patch", ("B",), False),
     ]
     assert log.of(FinalStarted) == [FinalStarted("fakes:writer", "A")]
+    assert "".join(event.text for event in log.of(FinalGrew)) == final.text
+
+
+async def test_the_writer_is_asked_at_a_low_temperature_and_between_marks_of_this_run_alone() -> None:
+    nonces = set()
+    for seed in ("5eed", "feed"):
+        writer = FakeProvider("Use a queue. [[b]]")
+        await merge(writer, seed=seed)
+        (request,) = writer.requests
+        assert request.temperature == 0.2
+        nonces |= set(re.findall(r"n=(\w{16})", request.messages[-1].content))
+    assert len(nonces) == 2
+
+
+async def test_what_was_held_back_as_a_possible_marker_comes_with_the_end() -> None:
+    final, log = await merge(FakeProvider("Use a queue, as in a[", "[", "0"))
+    assert final is not None and final.text == "Use a queue, as in a[[0"
     assert "".join(event.text for event in log.of(FinalGrew)) == final.text
 
 
