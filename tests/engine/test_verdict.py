@@ -307,7 +307,7 @@ def decided(anchor: str = "C", **changes: Any) -> tuple[str | None, str]:
     return decision.chosen, decision.standing
 
 
-TIE = {"verdict": "tie", "winner": None, "margin": "none", "ranking": [["K7T", "Q2M"], ["9XD"]]}
+TIE: dict[str, Any] = {"verdict": "tie", "winner": None, "margin": "none", "ranking": [["K7T", "Q2M"], ["9XD"]]}
 
 
 @pytest.mark.parametrize(
