@@ -325,6 +325,14 @@ def test_the_audit_log_names_who_what_whom_when_and_from_where(alice: User, bob:
     assert "<del>member</del>" in page and "<ins>viewer</ins>" in page and "192.0.2.9" in page
 
 
+def test_the_audit_log_tells_what_differs_and_not_what_stayed_or_is_empty(alice: User, team: Team) -> None:
+    before, after = {"quorum": 2, "grace": 8}, {"quorum": 3, "grace": 8, "context_tokens": None}
+    AuditEvent.objects.create(team=team, actor=alice, action="pool.update", before=before, after=after)
+    page = text_of(client_of(alice), f"/team/{team.public_id}/audit")
+    assert "<del>2</del>" in page and "<ins>3</ins>" in page
+    assert "grace" not in page and "context tokens" not in page and "null" not in page
+
+
 def test_everything_that_is_recorded_has_words_of_its_own() -> None:
     kinds = "account|connection|invitation|member|model|pool|run|secret|team"
     sources = (path.read_text() for path in Path(fusion.__file__).parent.rglob("*.py"))

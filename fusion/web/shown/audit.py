@@ -92,7 +92,8 @@ def _row(event: AuditEvent, names: Mapping[str, str]) -> AuditRow:
 def _changes(before: Mapping[str, object], after: Mapping[str, object]) -> Iterable[Change]:
     """What differs; of something new, what it has."""
     for name in dict.fromkeys((*before, *after)):
-        if before.get(name) or after.get(name) or (name in before and name in after):
+        told = before[name] != after[name] if name in before and name in after else before.get(name) or after.get(name)
+        if told:
             yield Change(name.replace("_", " "), _text(before, name), _text(after, name))
 
 

@@ -35,11 +35,11 @@ def theme(context: Context) -> str:
 
 @register.simple_tag(takes_context=True)
 def current_page(context: Context, *names: str) -> SafeString:
-    """` aria-current="page"` when the page's URL name is one of `names`; a name that ends in `-` is a prefix."""
+    """` aria-current="page"` when the page's URL name is one of `names`; a name that ends in `-` or `_` is a prefix."""
     request = context.get("request")
     match = getattr(request, "resolver_match", None)
     here = (match.url_name or "") if match is not None else ""
-    hit = any(here.startswith(name) if name.endswith("-") else here == name for name in names)
+    hit = any(here.startswith(name) if name.endswith(("-", "_")) else here == name for name in names)
     return mark_safe(' aria-current="page"') if hit else mark_safe("")
 
 
