@@ -27,23 +27,46 @@ require_python() {
 }
 
 make_venv() {
-    if [ -x .venv/bin/python ] && .venv/bin/python -m pip --version >/dev/null 2>&1; then return; fi
+    if .venv/bin/python -c 'import pip' 2>/dev/null; then return; fi
     require_python
     rm -rf .venv
-    if "$PYTHON" -m venv .venv >/dev/null 2>&1; then return; fi
-    rm -rf .venv
-    package=$("$PYTHON" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
-    apt_install "$package" || fail "Python's venv module is missing. Install it and try again:  sudo apt-get install $package"
-    "$PYTHON" -m venv .venv
+    if ! "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null; then
+        package=$("$PYTHON" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
+        apt_install "$package" ||
+            fail "Python's venv module is missing. Install it as root, then try again:  apt-get install $package"
+    fi
+    made=$("$PYTHON" -m venv .venv 2>&1) || {
+        rm -rf .venv
+        fail "$made
+The directory .venv could not be made in $(pwd); the lines above say why. Is it writable, and is there room on the disk?"
+    }
+}
+
+# One at a time: two that install into the same .venv would take each other's files away.
+wait_for_others() {
+    command -v flock >/dev/null 2>&1 || return 0
+    exec 9<.
+    flock -n 9 && return 0
+    echo "Another make is installing here; waiting for it ..." >&2
+    flock 9
+}
+
+# Whether the pinned requirements are there, for the Python that is there: an upgraded system may have a newer one.
+is_installed() {
+    cmp -s "$1" ".venv/installed-$1" && .venv/bin/python -c 'import pip' 2>/dev/null
 }
 
 # install LOCK: installs the pinned requirements when they are not the ones that are installed already.
 install() {
-    if [ -x .venv/bin/python ] && cmp -s "$1" ".venv/installed-$1"; then return; fi
+    if is_installed "$1"; then return; fi
+    [ -w . ] || fail "$(pwd) is not writable for $(id -un): make it yours, or clone into a directory that is."
+    wait_for_others
+    if is_installed "$1"; then return; fi
     make_venv
     echo "Installing $1 into .venv ..." >&2
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r "$1" ||
-        fail "The requirements could not be installed; the lines above say why. Is the package index reachable?"
+        fail "The requirements could not be installed; the lines above say why. Is the package index reachable, and is there
+room on the disk? What is there already is kept: the same command goes on from it."
     cp "$1" ".venv/installed-$1"
 }
 
@@ -58,7 +81,7 @@ chromium)
         if command -v "$name" >/dev/null 2>&1; then exit 0; fi
     done
     apt_install chromium fonts-dejavu-core ||
-        echo "Chromium is not installed and could not be: browser tests are skipped (in CI they fail)." >&2
+        echo "Chromium is not installed and could not be: browser tests are skipped (in CI they fail). As root:  apt-get install chromium" >&2
     ;;
 *) fail "usage: environment.sh runtime|dev|chromium" ;;
 esac

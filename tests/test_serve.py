@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import re
+import shutil
 import signal
 import socket
 import sqlite3
@@ -375,7 +376,30 @@ def test_a_taken_port_is_a_sentence(serve: Serve) -> None:
         refused = serve(port=port)
         assert refused.process.wait(PATIENCE_S) == 1
         assert f"Cannot listen on 127.0.0.1 port {port}" in refused.text
+        assert "Is Fusion running already?" in refused.text
         assert "Traceback" not in refused.text
+
+
+def test_an_address_that_this_machine_does_not_have_is_a_sentence_about_the_address(serve: Serve) -> None:
+    refused = serve(HOST="192.0.2.1")
+    assert refused.process.wait(PATIENCE_S) == 1
+    assert "Set HOST to an address of this machine" in refused.text
+    assert "port, like" not in refused.text and "Traceback" not in refused.text
+
+
+def test_static_files_that_cannot_be_written_are_a_sentence(serve: Serve, data_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "static").write_text("a file where the directory belongs")
+    shutil.copy(data_dir / "db.sqlite3", tmp_path)
+    refused = serve(data_dir=tmp_path)
+    assert refused.process.wait(PATIENCE_S) == 1
+    assert f"The static files cannot be written to {tmp_path / 'static'}" in refused.text
+    assert "Traceback" not in refused.text
+
+
+def test_a_terminal_that_knows_ascii_alone_sees_the_start_too(serve: Serve) -> None:
+    started = serve(PYTHONIOENCODING="ascii")
+    assert "Put OPENROUTER_API_KEY=" in started.text
+    assert started.stop() == 0
 
 
 def test_behind_https_cookies_are_secure_and_browsers_are_told_to_stay(serve: Serve) -> None:

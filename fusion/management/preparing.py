@@ -12,6 +12,11 @@ from django.db import DatabaseError, connection
 from django.db.migrations.exceptions import InconsistentMigrationHistory
 from django.db.migrations.executor import MigrationExecutor
 
+_DATABASE_HELP = (
+    "Is its directory writable for this account, and is there room on the disk? If the file itself is damaged, put a "
+    "backup in its place."
+)
+
 
 def prepare_data_dir() -> None:
     """Make the data directory, for this account alone. Raises CommandError."""
@@ -30,7 +35,8 @@ def migrate_if_needed() -> bool:
         if missing:
             call_command("migrate", interactive=False, verbosity=0)
     except (DatabaseError, InconsistentMigrationHistory) as exc:
-        raise CommandError(f"The database {settings.DATABASES['default']['NAME']} cannot be used: {exc}") from exc
+        file = settings.DATABASES["default"]["NAME"]
+        raise CommandError(f"The database {file} cannot be used: {exc}. {_DATABASE_HELP}") from exc
     return bool(missing)
 
 
@@ -52,8 +58,14 @@ def collect_static_if_needed() -> bool:
     manifest = Path(settings.STATIC_ROOT) / "staticfiles.json"
     if manifest.exists() and stamp.exists() and stamp.read_text() == fingerprint:
         return False
-    call_command("collectstatic", interactive=False, verbosity=0)
-    stamp.write_text(fingerprint)
+    try:
+        call_command("collectstatic", interactive=False, verbosity=0)
+        stamp.write_text(fingerprint)
+    except OSError as exc:
+        raise CommandError(
+            f"The static files cannot be written to {settings.STATIC_ROOT} ({exc.strerror}): make room, or make the "
+            "directory writable for this account, then start again."
+        ) from exc
     return True
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import signal
@@ -89,7 +90,7 @@ class Serving:
 
     def _refused(self, server: Any, failure: Any) -> None:
         reason = getattr(failure.value, "socketError", failure.value)
-        self.refusal = getattr(reason, "strerror", None) or str(reason)
+        self.refusal = f"{getattr(reason, 'strerror', None) or reason}. {_way_out(getattr(reason, 'errno', None))}"
         self.exit_code = 1
         server.stop()
 
@@ -141,6 +142,15 @@ class Serving:
             self._say(_farewell(left))
         reactor: Any = chosen
         reactor.stop()
+
+
+def _way_out(number: int | None) -> str:
+    """What to do about an address that cannot be listened on."""
+    if number == errno.EADDRINUSE:
+        return "Is Fusion running already? Else choose another port, like `make run PORT=8001`, or end what uses it."
+    if number == errno.EACCES:
+        return "Ports below 1024 are kept for the system: choose a higher one, like `make run PORT=8001`."
+    return "Set HOST to an address of this machine: 127.0.0.1 for this machine alone, 0.0.0.0 for every one of its own."
 
 
 def _farewell(left: int) -> str:

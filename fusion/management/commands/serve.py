@@ -43,9 +43,7 @@ class Command(BaseCommand):
         connections.close_all()
         if serving.refusal:
             raise CommandError(
-                f"Cannot listen on {options['host']} port {options['port']}: {serving.refusal}. "
-                "Choose another port, like `make run PORT=8001`, or end what uses it.",
-                returncode=exit_code,
+                f"Cannot listen on {options['host']} port {options['port']}: {serving.refusal}", returncode=exit_code
             )
         if exit_code:
             raise CommandError("The server ended with an error; the lines above say which.", returncode=exit_code)
