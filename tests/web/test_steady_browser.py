@@ -54,6 +54,21 @@ def test_nothing_jumps_while_answers_come_and_the_judge_is_counted_down_to(
     page.context.close()
 
 
+def test_a_connection_that_is_lost_and_found_moves_nothing(site: Site) -> None:
+    page = site.visit(viewport=PHONE)
+    site.ask(page, slow=True)
+    streaming(page, at_least=1)
+    page.evaluate(WATCH_SHIFTS)
+    page.evaluate("dispatchEvent(new Event('offline'))")
+    page.wait_for_selector("[data-live-status]:has-text('You are offline. Your run continues on the server.')")
+    page.evaluate("dispatchEvent(new Event('online'))")
+    page.wait_for_selector("[data-live-status]", state="hidden")
+    assert [what for _, what in _shifts(page) if what != "live-status"] == [], "more moved than the bar that says it"
+    page.evaluate("document.getElementById('act-stop').click()")
+    over(page)
+    page.context.close()
+
+
 def test_no_table_of_a_run_is_pushed_sideways_on_a_tablet_or_a_phone(site: Site) -> None:
     page = site.visit(viewport=PHONE)
     site.ask(page)
