@@ -9,7 +9,16 @@ import pytest
 
 from fusion.engine.budget import IMAGE_TOKENS
 from fusion.engine.controls import Controls
-from fusion.engine.events import AnswerAsked, AnswerEnded, CallStarted, Event, ImagesRefused, JudgeFailed, JudgeStarted
+from fusion.engine.events import (
+    AnswerAsked,
+    AnswerEnded,
+    CallStarted,
+    Degraded,
+    Event,
+    ImagesRefused,
+    JudgeFailed,
+    JudgeStarted,
+)
 from fusion.engine.fuse import fuse
 from fusion.engine.types import (
     Answer,
@@ -159,6 +168,15 @@ async def test_an_only_member_that_can_see_gives_the_final_and_the_run_says_who_
     )
     assert state_of(log) is RunState.SINGLE
     assert any("left out, because it cannot see the images" in getattr(event, "message", "") for event in log.events)
+
+
+async def test_the_quorum_is_one_of_those_who_are_asked() -> None:
+    """Two of two: of all four it would be three, and the run would be called short of answers."""
+    sighted = [seat(letter, FakeProvider(f"Paris, {letter}.")) for letter in "AB"]
+    blind = [seat(letter, FakeProvider(), sees=False) for letter in "CD"]
+    log = await run(plan_of(*sighted, *blind, blind_members="leave_out"))
+    assert state_of(log) is RunState.DONE
+    assert log.of(Degraded) == []
 
 
 async def test_a_left_out_member_is_not_asked_when_somebody_asks_it_again_or_the_run_is_taken_up() -> None:
