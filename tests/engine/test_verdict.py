@@ -248,6 +248,15 @@ def test_a_ranking_becomes_a_partition() -> None:
     assert read(wire(ranking=[["9XD", "K7T"], []])).verdict.ranking == (("A", "C"), ("B",))
 
 
+def test_what_a_judge_writes_without_end_is_cut_to_a_size_that_can_be_stored_and_shown() -> None:
+    points = [{"id": "p" * 99, "text": "x", "labels": [], "quote": "", "standing": "supported"}] * 99
+    verdict = read(wire(notes="K7T " * 9_000, unique=points, blind_spots=["y"] * 99, confidence=400)).verdict
+    assert len(verdict.notes) <= 8_000 * 3 and verdict.notes.count("Answer A") == 2_000
+    assert (len(verdict.unique), len(verdict.blind_spots), len(verdict.unique[0].id)) == (40, 40, 40)
+    assert verdict.confidence == 100
+    assert read(wire(confidence=-3)).verdict.confidence == 0
+
+
 def test_a_verdict_that_contradicts_itself_says_how() -> None:
     assert read(wire()).inconsistent == ()
     not_first = read(wire(ranking=[["Q2M"], ["K7T"], ["9XD"]]))
