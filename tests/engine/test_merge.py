@@ -291,6 +291,7 @@ def test_unknown_ids_are_dropped() -> None:
         ("Do not add a rollback script. [[c1]]", True),
         ("Never add a rollback script. [[c1]]", True),
         ("The moon is made of cheese. [[c1]]", True),
+        ("Write down how to roll back. [[c1]]", True),
         ("Set the timeout to 30 s. [[c2]]", False),
         ("Set the timeout to 30 ms. [[c2]]", True),
         ("Set the timeout to 300 s. [[c2]]", True),

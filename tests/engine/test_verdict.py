@@ -129,6 +129,28 @@ def test_scores_on_another_scale_are_recognised_for_the_whole_reply(scale: int) 
     assert [set(item.scores.values()) for item in reading.verdict.assessments] == [{5}, {3}, {1}]
 
 
+def test_scores_between_nothing_and_one_are_recognised_too() -> None:
+    scored = [assessment("K7T", 0.9), assessment("Q2M", 0.5), assessment("9XD", 0.0)]
+    assert [set(item.scores.values()) for item in read(wire(assessments=scored)).verdict.assessments] == [{5}, {3}, {1}]
+
+
+def test_what_cannot_be_read_is_taken_for_the_careful_choice() -> None:
+    """No merge takes over a claim, and no dispute counts as settled, on a word that nobody knows."""
+    point = {"id": "K7T-1", "text": "x", "labels": ["K7T"], "quote": "", "standing": "sure"}
+    dispute = {"id": "d1", "topic": "x", "material": True, "stances": [], "resolution": "x", "resolved_for": []}
+    verdict = read(wire(margin="huge", unique=[point], contradictions=[dispute | {"basis": "gut"}])).verdict
+    assert (verdict.margin, verdict.unique[0].standing, verdict.contradictions[0].basis) == (
+        "slight",
+        "doubtful",
+        "cannot_tell",
+    )
+    assert verdict.unique[0].id == "Answer A-1"
+
+
+def test_what_no_database_takes_is_left_out() -> None:
+    assert read(wire(notes="a\x00b\ud800c")).verdict.notes == "ab?c"
+
+
 @pytest.mark.parametrize(
     "raw",
     [
@@ -249,10 +271,15 @@ def test_a_ranking_becomes_a_partition() -> None:
 
 
 def test_what_a_judge_writes_without_end_is_cut_to_a_size_that_can_be_stored_and_shown() -> None:
-    points = [{"id": "p" * 99, "text": "x", "labels": [], "quote": "", "standing": "supported"}] * 99
-    verdict = read(wire(notes="K7T " * 9_000, unique=points, blind_spots=["y"] * 99, confidence=400)).verdict
-    assert len(verdict.notes) <= 8_000 * 3 and verdict.notes.count("Answer A") == 2_000
-    assert (len(verdict.unique), len(verdict.blind_spots), len(verdict.unique[0].id)) == (40, 40, 40)
+    point = {"id": "p" * 99, "text": "x", "labels": [], "quote": "", "standing": "supported"}
+    stances = [{"labels": [], "stance": "x", "quote": ""}] * 99
+    dispute = {"id": "d", "topic": "x", "material": True, "stances": stances, "resolution": None, "resolved_for": []}
+    disputes = [dispute | {"basis": "cannot_tell"}] * 99
+    told = wire(notes="K7T " * 9_000, unique=[point] * 99, contradictions=disputes, blind_spots=["y"] * 99)
+    verdict = read(told | {"confidence": 400}).verdict
+    assert verdict.notes.count("Answer A") == 2_000
+    assert [len(verdict.unique), len(verdict.contradictions), len(verdict.blind_spots)] == [40, 40, 40]
+    assert (len(verdict.unique[0].id), len(verdict.contradictions[0].stances)) == (40, 40)
     assert verdict.confidence == 100
     assert read(wire(confidence=-3)).verdict.confidence == 0
 
