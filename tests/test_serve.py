@@ -370,6 +370,16 @@ def test_a_signal_ends_the_server_in_order(serve: Serve, number: int) -> None:
     assert "Stopped. No run was under way." in stopped.text
 
 
+def test_a_signal_that_comes_twice_at_once_still_ends_the_server_in_order(serve: Serve) -> None:
+    """As from a service manager: it signals `make` and the server, and `make` passes its own on."""
+    stopped = serve()
+    stopped.process.send_signal(signal.SIGTERM)
+    time.sleep(0.05)  # so that the two are not merged into one on the way
+    assert stopped.stop() == 0
+    assert stopped.ended.wait(PATIENCE_S)
+    assert "Stopped. No run was under way." in stopped.text
+
+
 def test_a_taken_port_is_a_sentence(serve: Serve) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 SWITCH_S = 0.0005
 STOP_WORK_S = 7.0  # for what is under way to be stored
 STOP_HARD_S = 9.5  # from the first signal to the end, whatever hangs
+SAME_WISH_S = 0.5
 SOCKET_LIFE_S = 12 * 3600
 # A page sends a word now and then; what it is sent, a whole run at worst, counts against the limit of messages too.
 SOCKET_FRAME_BYTES = 64 * 1024
@@ -57,6 +59,7 @@ class Serving:
         self._ports: list[Any] = []
         self._steps: set[asyncio.Task[None]] = set()
         self._stopping = False
+        self._stopping_since = 0.0
         self.refusal = ""
         self.exit_code = 0
 
@@ -118,10 +121,15 @@ class Serving:
             self._on_signal(loop)
 
     def _on_signal(self, loop: asyncio.AbstractEventLoop) -> None:
-        """The first one ends the server in order, the second one at once."""
+        """The first one ends the server in order, a later one at once.
+
+        Two at the same moment are one wish: a service manager signals `make` and the server, and `make` passes it on.
+        """
+        if self._stopping and time.monotonic() - self._stopping_since < SAME_WISH_S:
+            return
         if self._stopping:
             os._exit(130)
-        self._stopping = True
+        self._stopping, self._stopping_since = True, time.monotonic()
         deadline = threading.Timer(STOP_HARD_S, os._exit, (self.exit_code,))
         deadline.daemon = True
         deadline.start()
@@ -141,7 +149,16 @@ class Serving:
         else:
             self._say(_farewell(left))
         reactor: Any = chosen
+        _ignore_signals()
         reactor.stop()
+
+
+def _ignore_signals() -> None:
+    """Everything is stored: what is left takes a moment, and a late signal would only spoil the exit status."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _way_out(number: int | None) -> str:
