@@ -167,10 +167,31 @@ def test_a_fragment_without_a_place_brings_a_snapshot_once_the_rest_is_in(site: 
     stage = Stage(site, address, first)
     stage.send(['<b id="nowhere-A" hx-swap-oob="true"></b>' + frames[0]])
     until(stage.page, f"{SEQ} !== {first.screen.token!r}")
-    while len(stage.sockets) < 2:
-        stage.page.wait_for_timeout(50)
+    until_sockets(stage, 2)
     assert stage.sockets[1].url.endswith("after=")
     stage.send([last.screen.snapshot_frame()])
     stage.until_over()
     assert shown(stage.page) == fresh(site, address, last)
     stage.page.context.close()
+
+
+def test_a_page_that_even_a_snapshot_does_not_put_right_says_so_and_asks_no_more(site: Site, address: str) -> None:
+    first, last, frames = played()
+    stage = Stage(site, address, first)
+    nowhere = '<b id="nowhere-A" hx-swap-oob="true"></b>'
+    stage.send([nowhere + frames[0]])
+    until_sockets(stage, 2)
+    stage.send([nowhere + last.screen.snapshot_frame()])
+    stage.page.wait_for_selector("[data-live-status]:has-text('Load it again')")
+    stage.page.evaluate("dispatchEvent(new Event('online'))")
+    stage.page.wait_for_timeout(1000)
+    assert len(stage.sockets) == 2
+    stage.page.context.close()
+
+
+def until_sockets(stage: Stage, count: int) -> None:
+    for _ in range(400):
+        if len(stage.sockets) >= count:
+            return
+        stage.page.wait_for_timeout(50)
+    raise AssertionError(f"{len(stage.sockets)} sockets were opened, not {count}")
