@@ -178,9 +178,11 @@ def served(data_dir: Path, **variables: str) -> Iterator[Served]:
 
 SET_UP = """
 import json
+import time
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
+from fusion.web.confirming import CONFIRMED_AT
 from tests.factories import MemberSpec, make_pool, make_user
 user = make_user("alice", is_staff=True, is_superuser=True)
 members = tuple(MemberSpec("custom:" + name) for name in {members!r})
@@ -194,6 +196,7 @@ session = SessionStore()
 session[SESSION_KEY] = str(user.pk)
 session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
 session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+session[CONFIRMED_AT] = time.time()
 session.save()
 print(json.dumps([session.session_key, str(pool.public_id)]))
 """
