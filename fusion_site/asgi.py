@@ -19,6 +19,7 @@ from channels.security.websocket import OriginValidator  # noqa: E402
 from django.conf import settings  # noqa: E402
 from django.core.exceptions import ImproperlyConfigured  # noqa: E402
 
+from fusion.web.bodies import TolerantRequest  # noqa: E402
 from fusion.web.routing import websocket_urlpatterns  # noqa: E402
 
 Scope = dict[str, Any]
@@ -48,6 +49,8 @@ def reached_by_https(application: ASGIHandler) -> Application:
 
     return secure
 
+
+pages.request_class = TolerantRequest
 
 if settings.FUSION_PROBLEMS:
     raise ImproperlyConfigured(" ".join(settings.FUSION_PROBLEMS))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -18,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
+from fusion.management.bodies import FILES_RESERVED, raise_file_limit
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE_S = 60.0
@@ -249,6 +252,12 @@ def test_a_form_in_an_encoding_of_its_own_is_refused_with_words(site: ServedSite
     assert "Traceback" not in site.text
 
 
+@pytest.mark.parametrize("kind", ["text/plain; charset*=nope''%41", "multipart/form-data; boundary*=\x01''x"])
+def test_a_content_type_in_an_encoding_that_there_is_not_is_none(site: ServedSite, kind: str) -> None:
+    assert site.get("/accounts/signup/", **{"Content-Type": kind})[0] == 200
+    assert "Traceback" not in site.text
+
+
 @pytest.mark.parametrize("prefix", ["https://evil.example", "//evil.example", "/below", "\xe9"])
 def test_a_visitor_does_not_say_where_the_site_begins(site: ServedSite, prefix: str) -> None:
     """Daphne takes a header's word for it: links and redirects would lead to wherever it says."""
@@ -257,6 +266,19 @@ def test_a_visitor_does_not_say_where_the_site_begins(site: ServedSite, prefix: 
     own = {**SOCKET_HEADERS, "Origin": f"http://127.0.0.1:{site.port}", "Daphne-Root-Path": prefix}
     assert site.get(SOCKET, **own)[0] == 101
     assert "Traceback" not in site.text
+
+
+def test_a_system_that_allows_fewer_files_than_it_says_is_served_with_what_there_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """macOS says that there is no limit, and refuses more than its kernel's."""
+
+    def refuse(*_: object) -> None:
+        raise ValueError("current limit exceeds maximum limit")
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (2560, resource.RLIM_INFINITY))
+    monkeypatch.setattr(resource, "setrlimit", refuse)
+    assert raise_file_limit() == 2560 - FILES_RESERVED
 
 
 FILES = 400

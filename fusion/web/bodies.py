@@ -6,6 +6,7 @@ import codecs
 from collections.abc import Callable
 
 from django.conf import settings
+from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
@@ -47,6 +48,19 @@ def only_utf_8(get_response: Handler) -> Handler:
         return refusal(request, "Forms are read as UTF-8 here. Send it in this encoding.", status=415)
 
     return guarded
+
+
+class TolerantRequest(ASGIRequest):
+    """A request whose content type may be in an encoding that there is not: then it has none.
+
+    Django would break before any page is asked, at a visitor's word, with a traceback in the log for each.
+    """
+
+    def _set_content_type_params(self, meta: dict[str, str]) -> None:
+        try:
+            super()._set_content_type_params(meta)  # type: ignore[misc]  # the stubs leave it out
+        except ValueError:
+            self.content_type, self.content_params = "", {}
 
 
 def _limit(request: HttpRequest) -> int:
