@@ -16,8 +16,10 @@ class FusionSiteConfig(AppConfig):
     def ready(self) -> None:
         # These need loaded applications; the checks register themselves.
         from allauth.account.signals import authentication_step_completed
+        from allauth.mfa.signals import authenticator_added, authenticator_removed, authenticator_reset
         from django.contrib.auth.signals import user_logged_in
 
+        from fusion.teams.second_factor import note_given_up, note_new_codes, note_set_up
         from fusion.web.confirming import note_confirmation, note_sign_in
         from fusion_site import checks  # noqa: F401
 
@@ -26,6 +28,9 @@ class FusionSiteConfig(AppConfig):
             remember_secret(secret.strip())
         user_logged_in.connect(note_sign_in, dispatch_uid="fusion-sign-in")
         authentication_step_completed.connect(note_confirmation, dispatch_uid="fusion-confirmation")
+        authenticator_added.connect(note_set_up, dispatch_uid="fusion-second-step-on")
+        authenticator_removed.connect(note_given_up, dispatch_uid="fusion-second-step-off")
+        authenticator_reset.connect(note_new_codes, dispatch_uid="fusion-second-step-codes")
 
 
 class FusionAdminConfig(AdminConfig):

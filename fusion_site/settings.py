@@ -135,6 +135,7 @@ MIDDLEWARE = [
     "fusion.web.deception.SpellOutMiddleware",
     "fusion.web.visitors.client_address",
     "fusion.web.second_step.require_second_factor",
+    "fusion.web.confirming.keep_one_wish",  # after django-allauth's, so that it is asked before
 ]
 
 ROOT_URLCONF = "fusion_site.urls"
@@ -209,7 +210,13 @@ env.refuse("DATABASE_URL", _LATER)
 env.refuse("REDIS_URL", _LATER)
 env.refuse("CELERY_BROKER_URL", _LATER)
 
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        # Counts of attempts stand here. With Django's 300, who makes others pushes out the ones that are to stop them.
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 
 # A prompt of FUSION_PROMPT_MAX_CHARS may be twelve bytes a character in a form (four bytes, percent-encoded). A prompt
@@ -261,6 +268,10 @@ ACCOUNT_USER_DISPLAY = str
 FUSION_SECOND_FACTOR = env.choice("FUSION_SECOND_FACTOR", "optional", ("optional", "administrators", "everyone"))
 FUSION_CONFIRM_S = 60 * env.number("FUSION_CONFIRM_MINUTES", 60, minimum=5, maximum=1_440)
 MFA_ADAPTER = "fusion.teams.second_factor.SecondFactorAdapter"
+MFA_FORMS = {
+    "authenticate": "fusion.teams.forms.AuthenticateForm",
+    "reauthenticate": "fusion.teams.forms.ReauthenticateForm",
+}
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # an installation without mail confirms no address
 MFA_TOTP_TOLERANCE = 1  # step of 30 s, for clocks that differ a little; a code works once

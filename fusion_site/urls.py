@@ -5,11 +5,12 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import include, path
 
-from fusion.teams.views import login
+from fusion.teams.views import login, second_step
 
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("accounts/login/", login, name="account_login"),
+    path("accounts/second-step/authenticate/", second_step, name="mfa_authenticate"),
     path("accounts/second-step/", include("allauth.mfa.urls")),
     path("accounts/sessions/", include("allauth.usersessions.urls")),
     path("accounts/", include("allauth.account.urls")),

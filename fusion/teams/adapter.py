@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from smtplib import SMTPException
+
 from allauth.account.adapter import DefaultAccountAdapter
 from django.http import HttpRequest
 
@@ -9,6 +12,8 @@ from fusion.models import User
 from fusion.teams.forms import SignupForm
 from fusion.teams.invited import forget_invitation, kept_invitation
 from fusion.teams.services import is_signup_open, register_person
+
+log = logging.getLogger(__name__)
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -26,3 +31,11 @@ class AccountAdapter(DefaultAccountAdapter):
         register_person(user, may_be_first=form.may_be_first, invitation=form.invitation)
         forget_invitation(request)
         return user
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, object]) -> None:
+        """A mail server that is away breaks no page: what the message tells of is done by then, and a page that broke
+        for known addresses alone would tell who has an account."""
+        try:
+            super().send_mail(template_prefix, email, context)
+        except (SMTPException, OSError) as exc:
+            log.error("A message could not be mailed (%s): %s", template_prefix, type(exc).__name__)

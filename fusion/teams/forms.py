@@ -8,14 +8,24 @@ from allauth.account.forms import AddEmailForm as AllauthAddEmailForm
 from allauth.account.forms import SignupForm as AllauthSignupForm
 from allauth.account.models import EmailAddress
 from allauth.core import context
+from allauth.core.internal.cryptokit import normalize_user_code
+from allauth.mfa import app_settings as second_factor
+from allauth.mfa.adapter import get_adapter
+from allauth.mfa.base.forms import AuthenticateForm as AllauthAuthenticateForm
+from allauth.mfa.base.forms import ReauthenticateForm as AllauthReauthenticateForm
+from allauth.mfa.models import Authenticator
 from django import forms
+from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from fusion.errors import SecretUnreadable
 from fusion.models import User
 from fusion.teams.invited import kept_invitation
 from fusion.teams.proof import is_at_home, is_setup_code
 from fusion.teams.services import SignupClosed, is_first_account
+
+UNREADABLE = "The code cannot be checked: what it is compared with cannot be read any more. Ask a site administrator."
 
 
 class SignupForm(AllauthSignupForm):
@@ -87,3 +97,31 @@ class AddEmailForm(AllauthAddEmailForm):
         if others.exists() or EmailAddress.objects.filter(email__iexact=email).exclude(user=self.user).exists():
             raise forms.ValidationError("This address belongs to an account already.", code="email_taken")
         return email
+
+
+class CodeForm(AllauthAuthenticateForm):
+    """A code of the app works once in all the time in which it is right, for one who signs in and who confirms alike.
+
+    django-allauth remembers a code for one period; with clocks that may differ, it is right for longer.
+    """
+
+    def clean_code(self) -> str:
+        try:
+            code: str = super().clean_code()
+        except SecretUnreadable as exc:
+            raise forms.ValidationError(UNREADABLE, code="unreadable") from exc
+        if self.authenticator.type == Authenticator.Type.TOTP and not self._is_new(code):
+            raise get_adapter().validation_error("incorrect_code")
+        return code
+
+    def _is_new(self, code: str) -> bool:
+        valid_s = second_factor.TOTP_PERIOD * (2 * second_factor.TOTP_TOLERANCE + 1)
+        return bool(cache.add(f"code-used:{self.user.pk}:{normalize_user_code(code)}", 1, timeout=valid_s))
+
+
+class AuthenticateForm(CodeForm):
+    """The second step of signing in."""
+
+
+class ReauthenticateForm(CodeForm, AllauthReauthenticateForm):
+    """The same from who is signed in and confirms that it is them."""

@@ -22,6 +22,9 @@ class SealedPlace(Protocol):
 
     def rows(self, keys: list[Any]) -> Iterator[Any]: ...
 
+    def told(self, row: Any) -> str:
+        """What to call it, for people."""
+
     def sealed(self, row: Any) -> str: ...
 
     def open(self, row: Any) -> str:
@@ -53,6 +56,9 @@ class SealedColumn:
     def rows(self, keys: list[Any]) -> Iterator[Any]:
         return self._model._base_manager.filter(pk__in=keys).order_by("pk").iterator()
 
+    def told(self, row: Any) -> str:
+        return str(row)
+
     def sealed(self, row: Any) -> str:
         return str(getattr(row, self._column.attname))
 
@@ -80,6 +86,9 @@ class SealedAuthenticators:
 
     def rows(self, keys: list[Any]) -> Iterator[Any]:
         yield from Authenticator.objects.filter(pk__in=keys).select_related("user").order_by("pk")
+
+    def told(self, row: Any) -> str:
+        return f"{row} of {row.user.get_short_name()}"
 
     def sealed(self, row: Any) -> str:
         return sealed_secret(row)

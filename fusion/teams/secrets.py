@@ -94,7 +94,7 @@ def _look_at(place: SealedPlace, row: models.Model, report: ColumnReport) -> Sta
     try:
         place.open(row)
     except SecretUnreadable as exc:
-        report.unreadable.append((f"{row._meta.object_name} {row.pk} ({row})", exc))
+        report.unreadable.append((f"{row._meta.object_name} {row.pk} ({place.told(row)})", exc))
         return "unreadable"
     if is_current(place.sealed(row)):
         report.current += 1
@@ -113,7 +113,7 @@ def _seal_anew(place: SealedPlace, row: models.Model, state: State) -> None:
 
 
 def _forget(place: SealedPlace, row: models.Model, state: State) -> None:
-    key, name = row.pk, str(row)  # a row may be gone with its secret
+    key, name = row.pk, place.told(row)  # a row may be gone with its secret
     if state == "unreadable" and place.forget(row):
         CatalogueRevision.move_on()  # a connection without its key cannot be asked any more
         record_action(

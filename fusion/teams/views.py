@@ -1,8 +1,9 @@
-"""The one account page that differs from django-allauth's."""
+"""The account pages that differ from django-allauth's."""
 
 from __future__ import annotations
 
 from allauth.account.views import login as sign_in
+from allauth.mfa.base.views import authenticate
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
@@ -14,4 +15,12 @@ def login(request: HttpRequest) -> HttpResponse:
     if request.method == "GET" and is_first_account():
         return redirect("account_signup")
     response: HttpResponse = sign_in(request)
+    return response
+
+
+def second_step(request: HttpRequest) -> HttpResponse:
+    """Type a code. Without one django-allauth would look for a passkey, which nobody has here."""
+    if request.method == "POST" and "code" not in request.POST:
+        return redirect("mfa_authenticate")
+    response: HttpResponse = authenticate(request)
     return response

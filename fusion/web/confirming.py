@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
-from allauth.account.internal.flows.reauthentication import get_reauthentication_flows
+from allauth.account.internal.flows.reauthentication import STATE_SESSION_KEY, get_reauthentication_flows
 from allauth.core.exceptions import ReauthenticationRequired
 from django.conf import settings
-from django.http import HttpRequest
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+
+from fusion.web.views.refusals import refusal
 
 CONFIRMED_AT: Final = "confirmed_at"  # in the session; seconds since 1970
+KEPT_MAX_CHARS: Final = 20_000
+TOO_LONG: Final = "Nothing was done: this is more than can be kept until you have confirmed that it is you. Shorten it."
 
 
 def note_sign_in(sender: Any, *, request: HttpRequest | None, **facts: Any) -> None:
@@ -40,3 +47,26 @@ def require_confirmed(request: HttpRequest) -> None:
     """
     if not is_confirmed(request):
         raise ReauthenticationRequired
+
+
+def keep_one_wish(get_response: Callable[[HttpRequest], HttpResponseBase]) -> object:
+    """Middleware: of what was sent before somebody confirmed, only the last is kept, and only a person's own and short.
+
+    django-allauth's would else do at the next confirmation what was given up long before, for whoever only looks at the
+    same address again; and it would store for strangers whatever they send.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        return get_response(request)
+
+    def process_exception(request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not isinstance(exception, ReauthenticationRequired):
+            return None
+        if not request.user.is_authenticated:
+            return redirect_to_login(request.get_full_path())
+        request.session.pop(STATE_SESSION_KEY, None)
+        is_long = request.method == "POST" and len(request.POST.urlencode()) > KEPT_MAX_CHARS
+        return refusal(request, TOO_LONG, status=413) if is_long else None
+
+    middleware.process_exception = process_exception  # type: ignore[attr-defined]
+    return middleware

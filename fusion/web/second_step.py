@@ -1,4 +1,5 @@
-"""Where the site asks for two-step sign-in, nothing else is open to a person before they have set it up."""
+"""Where the site asks for two-step sign-in, nothing else is open to a person before they have set it up; and browsers
+keep none of its pages."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
+from django.utils.cache import add_never_cache_headers
 
 from fusion.teams.second_factor import must_set_up
 from fusion.web.views.refusals import refusal
@@ -40,7 +42,11 @@ def require_second_factor(get_response: Callable[[HttpRequest], HttpResponseBase
     """Middleware: leads there from every other page, and takes nothing that is sent."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        return get_response(request)
+        response = get_response(request)
+        match = request.resolver_match
+        if match is not None and match.view_name.startswith("mfa_"):
+            add_never_cache_headers(response)  # a secret or codes: not for who comes to this computer next
+        return response
 
     def process_view(
         request: HttpRequest, view: object, arguments: object, named_arguments: object

@@ -181,6 +181,7 @@ def test_a_second_factor_that_cannot_be_opened_keeps_the_server_from_starting_an
         Serve()._prepare()
     rotated("--forget")
     assert not Authenticator.objects.exists()
+    assert AuditEvent.objects.filter(action="secret.forgotten", target_name="TOTP Authenticator of Alice").exists()
     forgotten = AuditEvent.objects.filter(action="secret.forgotten").values_list("target", flat=True)
     assert all(target.startswith("authenticator:") and target != "authenticator:None" for target in forgotten)
     assert len(forgotten) == 2

@@ -11,6 +11,7 @@ from allauth.account.models import EmailAddress
 from django.contrib.auth.password_validation import get_default_password_validators
 from django.core import mail
 from django.core.mail import EmailMessage
+from django.core.mail.backends.base import BaseEmailBackend
 from django.test import Client
 from django.urls import reverse
 
@@ -194,6 +195,18 @@ def test_nobody_learns_from_the_reset_page_who_has_an_account(client: Client, db
     page = client.post(reverse("account_reset_password"), {"email": "nobody@example.com"}, follow=True)
     assert "Look into your mail" in page.content.decode()
     assert mail.outbox == []
+
+
+class NoMail(BaseEmailBackend):
+    def send_messages(self, email_messages: Any) -> int:
+        raise ConnectionRefusedError("no mail server")
+
+
+def test_nor_while_no_mail_goes_out(client: Client, alice: User, settings: Any) -> None:
+    settings.EMAIL_BACKEND = f"{__name__}.NoMail"
+    for address in (alice.email, "nobody@example.com"):
+        page = client.post(reverse("account_reset_password"), {"email": address}, follow=True)
+        assert "Look into your mail" in page.content.decode()
 
 
 def test_guessing_passwords_is_slowed_down(client: Client, alice: User) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from typing import Any
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
 
@@ -125,6 +127,30 @@ def test_an_invitation_is_made_once_the_password_is_typed(tab: Client, team: Tea
     assert page.status_code == 302 and not Invitation.objects.exists()
     done = tab.post(page["Location"], {"password": PASSWORD, "next": address})
     assert "carol@example.com" in done.content.decode() and Invitation.objects.count() == 1
+
+
+def test_what_was_given_up_is_not_done_for_who_only_looks_later(tab: Client, team: Team) -> None:
+    bob = make_user("bob", team=team, role=Role.MEMBER)
+    membership = Membership.objects.get(user=bob, team=team)
+    address = reverse("team-member-remove", args=[team.public_id, membership.public_id])
+    tab.post(address)  # asked who it is, the person goes away; another day they look at that page again
+    page = tab.get(address)
+    back = tab.post(page["Location"], {"password": PASSWORD, "next": address})
+    membership.refresh_from_db()
+    assert back.status_code == 302 and membership.left_at is None
+    assert tab.get(address).status_code == 200
+
+
+def test_nothing_of_a_stranger_is_kept(client: Client) -> None:
+    page = client.post(reverse("mfa_activate_totp"), {"code": secrets.token_hex(100_000)})
+    assert page.status_code == 302 and page["Location"].startswith(reverse("account_login"))
+    assert not Session.objects.exists()
+
+
+def test_what_is_too_long_to_be_kept_is_refused(tab: Client, team: Team) -> None:
+    page = tab.post(reverse("team-invitations", args=[team.public_id]), {"email": secrets.token_hex(100_000)})
+    assert page.status_code == 413 and "Nothing was done" in page.content.decode()
+    assert all(len(row.session_data) < 50_000 for row in Session.objects.all())
 
 
 @pytest.mark.parametrize("name", ["team-hand-over", "team-delete"])

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from django.core import mail
+from django.core.cache import cache
+from django.core.mail.backends.base import BaseEmailBackend
 from django.test import Client
 from django.urls import reverse
 
-from fusion.models import User
+from fusion.models import AuditEvent, User
 from fusion.models.sealing import unseal
 from fusion.teams.second_factor import OWNER, must_set_up
 from fusion.web.consumers import FORBIDDEN, NOT_FOUND, _refusal
@@ -92,6 +95,76 @@ def test_a_code_works_once(client: Client, person: User, secret: str) -> None:
         assert other.post(reverse("mfa_authenticate"), {"code": code}).status_code == status
 
 
+def test_a_code_works_once_in_all_the_time_in_which_it_is_right(
+    client: Client, person: User, secret: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is right for three periods, and django-allauth remembers it for one."""
+    now = time.time() // 30 * 30 + 1
+    code = code_of(secret)
+    for after_s, status in ((0, 302), (32, 200)):
+        monkeypatch.setattr(time, "time", lambda at=now + after_s: at)
+        other = Client()
+        sign_in(other, person)
+        assert other.post(reverse("mfa_authenticate"), {"code": code}).status_code == status
+
+
+@pytest.mark.parametrize("sent", [{}, {"credential": '{"id": 1}'}, {"credential": "none"}, {"code": "١٢٣٤٥٦"}])
+def test_what_is_no_code_signs_nobody_in_and_breaks_nothing(
+    client: Client, person: User, secret: str, sent: dict[str, str]
+) -> None:
+    sign_in(client, person)
+    page = client.post(reverse("mfa_authenticate"), sent, follow=True)
+    assert page.status_code == 200 and 'name="code"' in page.content.decode()
+    assert client.get(reverse("ask")).status_code == 302
+
+
+def test_codes_that_cannot_be_compared_are_a_sentence(client: Client, person: User, secret: str) -> None:
+    Authenticator.objects.update(data={"secret": "damaged", "seed": "damaged", "used_mask": 0})
+    sign_in(client, person)
+    page = client.post(reverse("mfa_authenticate"), {"code": code_of(secret)})
+    assert page.status_code == 200 and "Ask a site administrator" in page.content.decode()
+
+
+def test_no_browser_keeps_a_page_with_a_secret(client: Client, person: User) -> None:
+    sign_in(client, person)
+    confirm(client)
+    assert "no-store" in client.get(reverse("mfa_activate_totp"))["Cache-Control"]
+    set_up(client)
+    assert "no-store" in client.get(reverse("mfa_view_recovery_codes"))["Cache-Control"]
+
+
+def test_counts_of_attempts_are_not_pushed_out_by_others() -> None:
+    cache.set("attempts", 5)
+    for number in range(1000):
+        cache.set(f"another-{number}", 1)
+    assert cache.get("attempts") == 5
+
+
+class NoMail(BaseEmailBackend):
+    def send_messages(self, email_messages: Any) -> int:
+        raise ConnectionRefusedError("no mail server")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_can_be_set_up_and_switched_off_while_no_mail_goes_out(client: Client, person: User, settings: Any) -> None:
+    settings.EMAIL_BACKEND = f"{__name__}.NoMail"
+    sign_in(client, person)
+    confirm(client)
+    set_up(client)
+    assert len(client.get(reverse("mfa_download_recovery_codes")).content.split()) == 10
+    assert client.post(reverse("mfa_deactivate_totp")).status_code == 302
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_audit_log_tells_of_every_change(client: Client, person: User, secret: str) -> None:
+    client.force_login(person)
+    confirm(client)
+    client.post(reverse("mfa_generate_recovery_codes"))
+    client.post(reverse("mfa_deactivate_totp"))
+    told = AuditEvent.objects.filter(team=None, actor=person, target=f"person:{person.pk}").order_by("pk")
+    assert [event.action for event in told] == ["second-step.on", "second-step.codes", "second-step.off"]
+
+
 def test_guessing_codes_is_slowed_down(client: Client, person: User, secret: str) -> None:
     sign_in(client, person)
     pages = [client.post(reverse("mfa_authenticate"), {"code": f"00000{n % 10}"}) for n in range(12)]
@@ -147,6 +220,30 @@ def test_an_administrator_takes_it_off_an_account_and_sees_no_secret(client: Cli
     )
     assert not Authenticator.objects.exists()
     assert sign_in(Client(), person)["Location"] == "/"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_codes_go_with_the_app_and_both_mail_and_audit_log_tell_who_took_it(
+    client: Client, person: User, secret: str
+) -> None:
+    """Codes that stayed would be good again for whoever has them once another app is set up."""
+    admin = make_user("root", is_staff=True, is_superuser=True)
+    client.force_login(admin)
+    app = Authenticator.objects.get(type=Authenticator.Type.TOTP)
+    client.post(reverse("admin:mfa_authenticator_delete", args=[app.pk]), {"post": "yes"})
+    assert not Authenticator.objects.exists()
+    message = mail.outbox[-1]
+    assert message.to == [person.email] and "An administrator took two-step sign-in off" in message.body
+    event = AuditEvent.objects.get(action="second-step.take-off")
+    assert (event.actor, event.target) == (admin, f"person:{person.pk}")
+
+
+def test_codes_that_an_administrator_voids_leave_the_app(client: Client, person: User, secret: str) -> None:
+    client.force_login(make_user("root", is_staff=True, is_superuser=True))
+    codes = Authenticator.objects.get(type=Authenticator.Type.RECOVERY_CODES)
+    client.post(reverse("admin:mfa_authenticator_delete", args=[codes.pk]), {"post": "yes"})
+    assert Authenticator.objects.get().type == Authenticator.Type.TOTP
+    assert AuditEvent.objects.filter(action="second-step.void-codes").exists()
 
 
 # --- a site that asks for it ---------------------------------------------------------------------------

@@ -43,6 +43,11 @@ ACTIONS = {
     "team.provision": "set up the team",
     "member.provision": "set up the membership of",
     "account.delete": "deleted the account",
+    "second-step.on": "switched on two-step sign-in",
+    "second-step.off": "switched off two-step sign-in",
+    "second-step.codes": "made new recovery codes",
+    "second-step.take-off": "took two-step sign-in off the account of",
+    "second-step.void-codes": "voided the recovery codes of",
 }
 CHARS_MAX = 300
 
