@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from fusion.engine.budget import (
     answer_budget,
     assumed_context,
@@ -14,7 +11,6 @@ from fusion.engine.budget import (
     fit,
     water_level,
 )
-from tests.engine.examples import examples
 
 LONG = "".join(f"Line {number}.\n" for number in range(1_000))
 
@@ -75,19 +71,6 @@ def test_for_best_of_all_answers_are_trimmed_alike_and_for_merge_only_the_long()
     texts = {"A": LONG, "B": "a\n\n\n\nb"}
     assert fit(texts, 1_000, uniform=True).texts["B"] == "a\n\nb"
     assert fit(texts, 1_000, uniform=False).texts["B"] == "a\n\n\n\nb"
-
-
-@examples
-@given(
-    st.dictionaries(st.sampled_from("ABCDE"), st.text(alphabet="ab \n`", max_size=900), min_size=1),
-    st.integers(0, 900),
-    st.booleans(),
-)
-def test_the_result_never_exceeds_the_budget(texts: dict[str, str], budget: int, uniform: bool) -> None:
-    fitted = fit(texts, budget, prompt="a b", uniform=uniform)
-    assert total(dict(fitted.texts)) <= budget or total(dict(fitted.texts)) == 0
-    assert fitted.texts.keys() == texts.keys()
-    assert all(trim.omitted_tokens > 0 for trim in fitted.trims)
 
 
 def test_a_cut_to_almost_nothing_is_still_within_its_level() -> None:

@@ -9,8 +9,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from fusion.engine.call import Caller
 from fusion.engine.controls import Controls
@@ -35,7 +33,6 @@ from fusion.engine.types import (
     Verdict,
 )
 from fusion.errors import ProviderOverloaded, ProviderRateLimited
-from tests.engine.examples import examples
 from tests.engine.fakes import EventLog, FakeProvider, Reply, given_answer, make_plan
 
 BASE = "Use a queue. Keep jobs small.\n\nLog each failure."
@@ -200,40 +197,6 @@ def test_a_marker_that_the_end_cut_off_is_dropped(cut: str) -> None:
     assert parsed([f"One. {cut}"])[0] == "One."
 
 
-PIECES = [
-    "One. ",
-    "[[b]]",
-    "[[c1]]",
-    "[[c1,c3]]",
-    " [[",
-    "]]",
-    "[",
-    "c1",
-    "b",
-    " ",
-    "\n",
-    "[[see]]",
-    "[[c99]]",
-    "x[[[b]]",
-    "é",
-]
-
-
-@examples
-@given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join), st.data())
-def test_however_the_stream_is_split_the_result_is_the_same_and_no_marker_leaks(text: str, data: st.DataObject) -> None:
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=10)))
-    chunks = [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
-    whole, marks, _ = parsed([text])
-    for way in (chunks, list(text)):
-        split_text, split_marks, shown = parsed(way)
-        assert (split_text, split_marks) == (whole, marks)
-        grown = ""
-        for piece in shown:
-            grown += piece
-            assert whole.startswith(grown)  # nothing is shown that is taken back later
-
-
 # --- the attribution -----------------------------------------------------------------------------
 
 PATCHES = (
@@ -333,20 +296,6 @@ def test_a_code_block_is_one_piece() -> None:
     text, spans = spans_of("Run this:\n```sh\necho one. Two.\necho 3\n```\n[[c1]]\nDone now.")
     assert [text[span.start : span.end].split("\n")[0] for span in spans] == ["Run this:", "```sh", "Done now."]
     assert spans[1].claim_ids == ("c1",)
-
-
-@examples
-@given(
-    st.lists(st.sampled_from([*PIECES, "Use a queue.", "```\n", "Add a rollback script."]), max_size=12).map("".join)
-)
-def test_spans_are_ordered_disjoint_and_inside_the_text(marked: str) -> None:
-    text, spans = spans_of(marked)
-    ends = [0]
-    for span in spans:
-        assert ends[-1] <= span.start < span.end <= len(text)
-        ends.append(span.end)
-    covered = "".join(text[span.start : span.end] for span in spans)
-    assert "".join(covered.split()) == "".join(text.split())
 
 
 # --- the call ------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What is tried in every way: each attack of the corpus, each law at every instant, text that grows.
+"""What is tried in every way: any input at all, each attack of the corpus, each law at every instant, text that grows.
 
 The engine's own tests (`tests/engine`) hold a sample of each; these take some ten times as long.
 """

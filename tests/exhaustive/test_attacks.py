@@ -23,7 +23,6 @@ from fusion.engine.fuse import fuse
 from fusion.engine.judge import judge_answers
 from fusion.engine.steering import mask, scan
 from fusion.engine.types import Answer, Judgement, Mode, Recheck
-from tests.engine.examples import examples
 from tests.engine.fakes import (
     EventLog,
     FakeProvider,
@@ -35,6 +34,7 @@ from tests.engine.fakes import (
     shown_answers,
 )
 from tests.exhaustive.attacks import ATTACKS, FALSE_ALARMS, GROUPS, LOOK_ALIKES, MISSED, Attack, LookAlike
+from tests.exhaustive.examples import examples
 
 BEST = "Paris lies on the Seine and has been the capital, with breaks, since 987."
 GOOD = "It is Paris, on the Seine."
