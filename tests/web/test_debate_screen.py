@@ -154,6 +154,20 @@ def test_the_verdict_before_the_debate_is_not_taken_for_the_ruling() -> None:
     assert "before the debate" not in part(played(without_dispute()).page(), "run-why")
 
 
+@pytest.mark.parametrize(
+    ("last", "words"),
+    [
+        (ev.RoundStarted, "Go on with the debate"),
+        (ev.DebateEnded, "Have the debate ruled on"),
+        (ev.RulingEnded, "Write the final"),
+    ],
+)
+def test_a_debate_that_was_cut_off_says_what_is_missing_of_it(last: type[ev.Event], words: str) -> None:
+    show = played(debate_run(), until=last)
+    show.add(ev.RunEnded(RunState.INTERRUPTED))
+    assert words in part(show.page(), "run-notices")
+
+
 def test_an_even_split_is_called_one() -> None:
     show = played(debate_run(), until=ev.DebateStarted)
     assert "held by C Evenly split between S1 and S2." in part(show.page(), "debate-disputes")

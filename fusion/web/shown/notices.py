@@ -277,6 +277,8 @@ def _resume(record: RunRecord) -> str:
         return "Go on judging"
     if record.state not in (RunState.CANCELLED, RunState.INTERRUPTED):
         return _RESUME.get(record.state, "")
+    if record.debate.ledger and record.ruling.ruling is None:
+        return "Go on with the debate" if record.debate.reason is None else "Have the debate ruled on"
     judgement = record.judge.judgement
     if judgement is not None and judgement.chosen is not None:
         return "Write the final anew" if record.final.final is not None else "Write the final"
