@@ -9,13 +9,15 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 
 from fusion.web.confirming import is_confirmed
 
 
 class FusionAdminSite(admin.AdminSite):
-    """Signing in happens on the site's own page: the admin's form knows no rate limit and no verification."""
+    """Signing in and changing one's password happen on the site's own pages: the admin's forms count no attempts, ask
+    for no code and tell nobody by mail. Sent by somebody who is signed in, they would be a second way in."""
 
     site_header = "Fusion administration"
     site_title = "Fusion administration"
@@ -37,8 +39,15 @@ class FusionAdminSite(admin.AdminSite):
         return confirmed
 
     def login(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
-        response: HttpResponse = secure_admin_login(super().login)(request, extra_context)
+        response: HttpResponse = secure_admin_login(_index)(request)
         return response
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> Any:
+        return redirect("account_change_password")
+
+
+def _index(request: HttpRequest) -> HttpResponse:
+    return redirect("admin:index")
 
 
 def within_bounds(view: Any) -> Any:

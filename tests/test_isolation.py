@@ -176,7 +176,7 @@ usersessions_list              GET     302     200     200     200     200     2
 usersessions_list              POST    302     302     302     302     302     302     302     302
 
 admin:login                    GET     302     403     403     403     403     403     403     302
-admin:login                    POST    302     403     403     403     403     403     403     200
+admin:login                    POST    302     403     403     403     403     403     403     302
 admin:logout                   GET     302     302     302     302     302     302     302     405
 admin:logout                   POST    302     302     302     302     302     302     302     200
 admin:index                    *       302     302     302     302     302     302     302     200

@@ -37,6 +37,9 @@ else:
     AnyInlineFormSet = forms.BaseInlineFormSet
 
 
+RIGHTS = ("is_active", "is_staff", "is_superuser")
+
+
 class TellsMembers(AnyModelAdmin):
     """Sockets of people whose membership was changed, in a form of its own or inside another's, are told at once, and
     the team's audit log tells of it."""
@@ -72,9 +75,13 @@ def _tell(row: Any) -> None:
 
 
 def _record(request: HttpRequest, form: Any) -> None:
-    """Write down what a form changed of a membership or of a team's name."""
+    """Write down what a form changed of a membership, of a team's name or of what a person may do on the site."""
     row, changed = form.instance, set(form.changed_data)
-    if isinstance(row, Team) and "name" in changed and form.initial:
+    if isinstance(row, User):
+        _record_rights(
+            request, row, {name: form.initial[name] for name in RIGHTS if name in changed & set(form.initial)}
+        )
+    elif isinstance(row, Team) and "name" in changed and form.initial:
         names = {"before": {"name": form.initial["name"]}, "after": {"name": row.name}}
         record_action(
             "team.rename", actor=_actor(request), team=row, target=team_ref(row), target_name=row.name, **names
@@ -93,6 +100,13 @@ def _record(request: HttpRequest, form: Any) -> None:
                 before=before,
                 after=after,
             )
+
+
+def _record_rights(request: HttpRequest, person: User, before: dict[str, object]) -> None:
+    if before:
+        after = {name: getattr(person, name) for name in before}
+        target = f"person:{person.pk}"
+        record_action("person.rights", actor=_actor(request), team=None, target=target, before=before, after=after)
 
 
 def _actor(request: HttpRequest) -> User:

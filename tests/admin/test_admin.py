@@ -103,6 +103,17 @@ def test_what_an_administrator_does_with_members_is_in_the_teams_audit_log(
     assert {one.target for one in told if one.action != "team.rename"} == {f"member:{member.public_id}"}
 
 
+def test_who_is_made_an_administrator_is_in_the_audit_log(root: Client, alice: User, bob: User) -> None:
+    address = reverse("admin:fusion_user_change", args=[bob.pk])
+    form = {"email": bob.email, "name": bob.name, "is_active": "on", "is_staff": "on"}
+    form |= {"date_joined_0": "2026-01-01", "date_joined_1": "00:00"}
+    form |= {"memberships-TOTAL_FORMS": "0", "memberships-INITIAL_FORMS": "0"}
+    assert root.post(address, form).status_code == 302
+    event = AuditEvent.objects.get(action="person.rights")
+    assert (event.actor, event.target, event.team) == (alice, f"person:{bob.pk}", None)
+    assert (event.before, event.after) == ({"is_staff": False}, {"is_staff": True})
+
+
 def test_an_administrator_cannot_take_the_last_owner_of_a_team(
     root: Client, alice: User, bob: User, team: Team
 ) -> None:

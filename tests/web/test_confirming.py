@@ -141,6 +141,12 @@ def test_what_was_given_up_is_not_done_for_who_only_looks_later(tab: Client, tea
     assert tab.get(address).status_code == 200
 
 
+@pytest.mark.parametrize("page", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"])
+def test_confirming_leads_to_no_other_site(tab: Client, page: str) -> None:
+    back = tab.post(reverse("account_reauthenticate"), {"password": PASSWORD, "next": page})
+    assert back["Location"] == "/"
+
+
 def test_nothing_of_a_stranger_is_kept(client: Client) -> None:
     page = client.post(reverse("mfa_activate_totp"), {"code": secrets.token_hex(100_000)})
     assert page.status_code == 302 and page["Location"].startswith(reverse("account_login"))

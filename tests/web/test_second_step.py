@@ -108,6 +108,44 @@ def test_a_code_works_once_in_all_the_time_in_which_it_is_right(
         assert other.post(reverse("mfa_authenticate"), {"code": code}).status_code == status
 
 
+def test_the_administrations_own_form_is_no_way_around_it(client: Client) -> None:
+    """Not for who is signed in there either: it would ask for no code, and let guess without end."""
+    boss = make_user("boss", is_staff=True, is_superuser=True)
+    sign_in(client, boss)
+    confirm(client)
+    set_up(client)
+    other = make_user("other", is_staff=True)
+    client.force_login(other)
+    typed = {"username": boss.email, "password": PASSWORD, "next": "/admin/"}
+    for post in (client.post, Client().post):
+        assert post(reverse("admin:login"), typed).status_code == 302
+    assert client.session["_auth_user_id"] == str(other.pk)
+    assert client.get(reverse("admin:password_change"))["Location"] == reverse("account_change_password")
+
+
+@pytest.mark.parametrize(
+    "name", ["ask", "mfa_index", "mfa_deactivate_totp", "mfa_view_recovery_codes", "account_email", "account-delete"]
+)
+def test_between_the_steps_nothing_is_open(client: Client, person: User, secret: str, name: str) -> None:
+    sign_in(client, person)
+    for method in (client.get, client.head, client.post):
+        page = method(reverse(name))
+        assert page.status_code == 302 and page["Location"].startswith((reverse("account_login"), "/accounts/second"))
+    assert Authenticator.objects.count() == 2
+
+
+def test_a_new_password_is_not_a_way_around_it(client: Client, person: User, secret: str) -> None:
+    client.post(reverse("account_reset_password"), {"email": person.email})
+    link = re.search(r"http://testserver(\S+)", str(mail.outbox[-1].body))
+    assert link is not None
+    page = client.get(link[1], follow=True)
+    new = "another-long-pass"
+    client.post(page.redirect_chain[-1][0], {"password1": new, "password2": new})
+    assert client.get(reverse("ask")).status_code == 302
+    page = client.post(reverse("account_login"), {"login": person.email, "password": new})
+    assert page["Location"] == reverse("mfa_authenticate")
+
+
 @pytest.mark.parametrize("sent", [{}, {"credential": '{"id": 1}'}, {"credential": "none"}, {"code": "١٢٣٤٥٦"}])
 def test_what_is_no_code_signs_nobody_in_and_breaks_nothing(
     client: Client, person: User, secret: str, sent: dict[str, str]

@@ -43,6 +43,7 @@ ACTIONS = {
     "team.provision": "set up the team",
     "member.provision": "set up the membership of",
     "account.delete": "deleted the account",
+    "person.rights": "changed what somebody may do on the site:",
     "second-step.on": "switched on two-step sign-in",
     "second-step.off": "switched off two-step sign-in",
     "second-step.codes": "made new recovery codes",
