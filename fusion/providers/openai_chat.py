@@ -108,9 +108,9 @@ class OpenAIChatProvider:
             lesson = lesson_of(error, words, body, quirks) if reasks_left else None
             if lesson is None:
                 break
-            quirks = lesson.quirks
             if lesson.lasting:
-                remember_quirks(self._connection, request.model_id, quirks)
+                remember_quirks(self._connection, request.model_id, lesson.quirks.beyond(quirks))
+            quirks = lesson.quirks
         raise error
 
     async def _body(self, request: CompletionRequest, quirks: Quirks) -> tuple[dict[str, Any], bytes]:

@@ -60,6 +60,11 @@ class Quirks:
     limit_param: LimitParam | None = None
     room: int | None = None
 
+    def beyond(self, known: Quirks) -> Quirks:
+        """What these add to `known`: of several refusals of one request only some may say what is not supported."""
+        limit_param = None if self.limit_param == known.limit_param else self.limit_param
+        return Quirks(self.without - known.without, limit_param)
+
 
 @dataclass(frozen=True, slots=True)
 class Lesson:

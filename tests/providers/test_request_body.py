@@ -224,6 +224,15 @@ async def test_a_value_that_is_refused_is_not_remembered_as_a_missing_parameter(
     assert ["temperature" in body for body in upstream.bodies] == [True, False, True, False]
 
 
+async def test_what_was_left_out_for_once_is_not_remembered_with_what_is_not_supported() -> None:
+    once = {"error": {"message": GOOGLE_WORDLESS}}
+    upstream = Picky(response_format=once, temperature=unsupported("temperature"))
+    await hear(provider_of(upstream), REQUEST)
+    await hear(provider_of(upstream), REQUEST)
+    sent = [("response_format" in body, "temperature" in body) for body in upstream.bodies]
+    assert sent == [(True, True), (False, True), (False, False), (True, False), (False, False)]
+
+
 async def test_a_refused_token_number_is_not_asked_again_under_another_name() -> None:
     upstream = Picky(max_tokens={"error": {"message": "max_tokens is too large: 50"}})
     assert isinstance((await hear(provider_of(upstream), REQUEST)).error, ProviderBadRequest)
