@@ -96,11 +96,13 @@ def test_a_question_survives_a_network_that_is_gone_and_one_that_dies_as_it_is_s
         page.click("[data-send]", no_wait_after=True)
     page.wait_for_url("chrome-error://**")
     page.unroute("**/runs")
+    page.goto(site.ask(other := site.visit(), "Another question"))
     page.goto(site.server.url)
-    assert page.evaluate(PROMPT) == "What would be lost?"
+    assert page.evaluate(PROMPT) == "What would be lost?", "the page of another run took it for the one that was sent"
     page.click("[data-send]")
     page.wait_for_url(re.compile("/r/"))
     streaming(page, at_least=1)
     page.goto(site.server.url)
     assert page.evaluate(PROMPT) == "", "what has arrived is no draft any more"
+    other.context.close()
     page.context.close()
