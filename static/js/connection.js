@@ -12,7 +12,7 @@
     stale: "This page is from before a change of the server. Load it again to go on watching.",
   };
   const GOES_ON = "Your run continues on the server.";
-  let countdown = 0, hiding = 0, isPolling = false;
+  let countdown = 0, hiding = 0, fetching = "";
 
   function say(text, { tone = "", button = false, signedOut = false, forMs = 0 } = {}) {
     clearInterval(countdown);
@@ -37,13 +37,19 @@
     say(text(), { button: true });
     countdown = setInterval(() => { words.textContent = text(); }, 500);
   });
-  on("poll", () => {
-    if (isPolling) return;
-    isPolling = true;
-    say("Live updates are blocked on this network; looking every 2 seconds.", { button: true });
-  });
-  on("unpoll", () => { isPolling = false; });
-  on("unreachable", () => say(`Connection lost. ${GOES_ON} Trying every 2 seconds`, { button: true }));
+  // While frames are fetched each attempt says whether the server is there; words change only with that.
+  const FETCHING = {
+    reached: "Live updates are blocked on this network; looking every 2 seconds.",
+    unreachable: `Connection lost. ${GOES_ON} Trying every 2 seconds`,
+  };
+  function sayFetching(how) {
+    if (fetching === how) return;
+    fetching = how;
+    say(FETCHING[how], { button: true });
+  }
+  on("poll", () => { if (!fetching) sayFetching("reached"); });
+  on("unpoll", () => { fetching = ""; });
+  for (const how of Object.keys(FETCHING)) on(how, () => sayFetching(how));
   on("refused", (code) => say(REFUSED[code], { tone: "bad", signedOut: code === 4401 }));
   addEventListener("offline", () => say(`You are offline. ${GOES_ON}`, { button: true }));
 

@@ -19,6 +19,7 @@
       const html = answer.status === 200 ? await answer.text() : "";
       if (asking !== mine) return;
       if (REFUSED.includes(answer.status)) { stop(); tell("fusion:refused", 4000 + answer.status); return; }
+      tell(answer.ok || answer.status === 304 ? "fusion:reached" : "fusion:unreachable");
       take(html, after);
     } catch {
       if (asking === mine) tell("fusion:unreachable");

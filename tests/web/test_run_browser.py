@@ -191,6 +191,24 @@ def test_where_sockets_are_blocked_the_page_is_kept_up_to_date_by_polling(site: 
     page.context.close()
 
 
+@pytest.mark.parametrize("trouble", ["no answer", "502"])
+def test_while_it_polls_the_page_says_when_the_server_is_gone_and_when_it_is_there_again(
+    site: Site, trouble: str
+) -> None:
+    page = site.visit()
+    page.route_web_socket(re.compile("/ws/"), lambda socket: socket.close(code=1011))
+    site.ask(page, slow=True)
+    page.wait_for_selector("[data-live-status]:has-text('every 2 seconds')")
+    looks = re.compile(r"/live\?after=")
+    page.route(looks, lambda route: route.abort() if trouble == "no answer" else route.fulfill(status=502, body="No"))
+    page.wait_for_selector("[data-live-status]:has-text('Connection lost')")
+    page.unroute(looks)
+    page.wait_for_selector("[data-live-status]:has-text('Live updates are blocked')")
+    page.click("#act-stop")
+    over(page)
+    page.context.close()
+
+
 def test_without_scripts_a_run_can_be_asked_read_stopped_and_asked_again(site: Site) -> None:
     page = site.visit(java_script_enabled=False)
     site.ask(page)
