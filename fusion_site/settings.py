@@ -300,6 +300,7 @@ FUSION_JUDGE_TIMEOUT_S = env.seconds("FUSION_JUDGE_TIMEOUT_S", 90.0)
 FUSION_WRITER_TIMEOUT_S = env.seconds("FUSION_WRITER_TIMEOUT_S", 120.0)
 FUSION_ROUND_TIMEOUT_S = env.seconds("FUSION_ROUND_TIMEOUT_S", 60.0)
 FUSION_SILENCE_S = env.seconds("FUSION_SILENCE_S", 30.0)
+FUSION_SOCKET_PATIENCE_S = env.seconds("FUSION_SOCKET_PATIENCE_S", 8.0, maximum=60.0)
 FUSION_RUN_TIMEOUT_S = env.seconds("FUSION_RUN_TIMEOUT_S", 420.0)
 
 # --- providers -------------------------------------------------------------------------------------

@@ -68,9 +68,8 @@ class RunConsumer(AsyncWebsocketConsumer):
         _open.add(self)
         self._public_id = str(self.scope["url_route"]["kwargs"]["public_id"])
         self._token = parse_qs(self.scope["query_string"].decode("ascii", "replace")).get("after", [""])[0]
-        self._beat_due = (
-            time.monotonic()
-        )  # a first word at once, if only a beat: it shows the page that the way is open
+        # A first word at once, if only a beat: it shows the page that the way is open.
+        self._beat_due = time.monotonic()
         self._rights_due = time.monotonic() + RIGHTS_S
         await self._join(group_of(self._public_id), group_of_user(self._user_pk))
         refused = await self._refused(NOT_FOUND)

@@ -13,6 +13,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from django.conf import settings
 from django.utils.safestring import SafeString, mark_safe
 
 from fusion.live.record import RunRecord
@@ -219,4 +220,6 @@ class Screen:
     def _live_html(self) -> SafeString:
         if self.is_final:
             return mark_safe(ENDED)
-        return render_region(LIVE_TEMPLATE, {"run_id": self._record.public_id, "token": self.token})
+        patience_ms = round(1000 * settings.FUSION_SOCKET_PATIENCE_S)
+        view = {"run_id": self._record.public_id, "token": self.token, "patience_ms": patience_ms}
+        return render_region(LIVE_TEMPLATE, view)

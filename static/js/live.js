@@ -1,7 +1,7 @@
 // The socket of a run's page: it continues from where the page stands and comes back by itself, later each time and
 // never with everybody else. Where sockets are blocked the same frames are fetched (polling.js) until one says a word.
 (() => {
-  const FIRST_WORD_MS = 8_000, STABLE_MS = 10_000, SILENT_MS = 35_000, CHECK_MS = 20_000, SEEN_EVERY = 128 * 1024;
+  const STABLE_MS = 10_000, SILENT_MS = 35_000, CHECK_MS = 20_000, SEEN_EVERY = 128 * 1024;
   const RETRY_S = [1, 2, 4, 8, 15, 30], POLL_AFTER = 3;
   const ENDED = 4200, REFUSED = [4401, 4403, 4404];
   const holder = () => document.querySelector("#live[data-socket]");
@@ -21,7 +21,7 @@
     tell("fusion:restart"); // first: it may move the page on
     const after = token();
     const mine = socket = new WebSocket(`${location.origin.replace("http", "ws")}${holder().dataset.socket}?after=${encodeURIComponent(after)}`);
-    waiting = setTimeout(() => { if (socket === mine) blocked(); }, FIRST_WORD_MS);
+    waiting = setTimeout(() => { if (socket === mine) blocked(); }, Number(holder().dataset.patienceMs));
     mine.onmessage = ({ data }) => { if (socket === mine) hear(data, after); };
     mine.onclose = ({ code }) => { if (socket === mine) closed(code); };
   }

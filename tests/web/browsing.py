@@ -6,13 +6,15 @@ import json
 import re
 import time
 import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 import axe_playwright_python
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.processes import Served
+from tests.processes import Served, served, set_up, upstream_process
 
 SLOW = "m-ttft100-rate80-tokens420"
 MEMBERS = [SLOW, "m-b-ttft200-rate60-tokens300", "m-c-ttft150-rate90-tokens420"]
@@ -101,6 +103,21 @@ class Site:
         with urllib.request.urlopen(request, timeout=10) as reply:
             text: str = reply.read().decode()
         return text
+
+
+@contextmanager
+def served_site(data_dir: Path, *, variables: Mapping[str, str] | None = None, **pools: Any) -> Iterator[Site]:
+    """An installation with models of our own, and a browser; `pools` is what `set_up` takes."""
+    with upstream_process() as upstream:
+        session, pool = set_up(data_dir, upstream, **pools)
+        known = {"FUSION_PROVIDER_URL": upstream, "FUSION_MAX_RUNS_PER_PERSON": "50", **(variables or {})}
+        with served(data_dir, **known) as server, sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path="/usr/bin/chromium",
+                args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+            )
+            yield Site(server, browser, session, pool)
+            browser.close()
 
 
 def listen(page: Page) -> None:

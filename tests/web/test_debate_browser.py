@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import sync_playwright
 
-from tests.processes import served, set_up, upstream_process
-from tests.web.browsing import FITS, Site, faults_everywhere, listen, over, said_until, until
+from tests.web.browsing import FITS, Site, faults_everywhere, listen, over, said_until, served_site, until
 
 pytestmark = pytest.mark.browser
 
@@ -20,16 +18,8 @@ JUDGE = "judge-disputes-unique-rate60-tokens60"
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     data_dir = tmp_path_factory.mktemp("debate")
-    with upstream_process() as upstream:
-        session, pool = set_up(data_dir, upstream, members=MEMBERS, judge=JUDGE, debate_rounds=3)
-        variables = {"FUSION_PROVIDER_URL": upstream, "FUSION_MAX_RUNS_PER_PERSON": "50"}
-        with served(data_dir, **variables) as server, sync_playwright() as playwright:
-            browser = playwright.chromium.launch(
-                executable_path="/usr/bin/chromium",
-                args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-            )
-            yield Site(server, browser, session, pool)
-            browser.close()
+    with served_site(data_dir, members=MEMBERS, judge=JUDGE, debate_rounds=3) as site:
+        yield site
 
 
 def _words(page: Any, element: str) -> str:

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from tests.pictures import picture
-from tests.processes import served, set_up, upstream_process
-from tests.web.browsing import Site, over, until, violations
+from tests.web.browsing import Site, over, served_site, until, violations
 
 pytestmark = pytest.mark.browser
 
@@ -40,16 +39,8 @@ BRING = """([kind, data, text]) => {
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     data_dir = tmp_path_factory.mktemp("images")
-    with upstream_process() as upstream:
-        session, pool = set_up(data_dir, upstream, members=MEMBERS, judge="judge-rate200-tokens60")
-        variables = {"FUSION_PROVIDER_URL": upstream, "FUSION_MAX_RUNS_PER_PERSON": "50"}
-        with served(data_dir, **variables) as server, sync_playwright() as playwright:
-            browser = playwright.chromium.launch(
-                executable_path="/usr/bin/chromium",
-                args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-            )
-            yield Site(server, browser, session, pool)
-            browser.close()
+    with served_site(data_dir, members=MEMBERS, judge="judge-rate200-tokens60") as site:
+        yield site
 
 
 def composer(site: Site, **options: Any) -> Page:
