@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from fusion.catalogue.available import models_of
 from fusion.engine.types import RunState
 from fusion.errors import InvalidInput, NotAllowed, PoolUnusable
 from fusion.models import AuditEvent, Connection, Membership, Pool, Run, User
 from fusion.models.team import Role
 from fusion.runs.pools import MemberSpec, PoolSpec, create_pool, duplicate_pool, save_pool, spec_of
+from fusion.runs.pools.troubles import troubles_of
 from fusion.runs.worker import Worker
 from tests.factories import make_user, team_of
 from tests.runs.conftest import ask
@@ -72,6 +74,29 @@ async def test_the_site_does_not_pay_for_what_a_team_paid_before_until_the_pool_
     assert (version.number, version.payers) == (2, {"lab": "site"})
     run = await db(ask)(person, await db(Pool.objects.get)(pk=pool.pk))
     assert (await ended(run)).state is RunState.DONE
+
+
+async def test_a_fallback_judge_that_is_gone_stops_nobody_and_nothing_is_sent_to_it(
+    worker: Worker, upstream: Upstream, person: User
+) -> None:
+    def shared() -> Pool:
+        team = team_of(person)
+        make_connection(team, models=(*MODELS, "judge-status401"), base_url=upstream.url)
+        gone = make_connection(team, "gone", models=("judge-tokens5",), base_url=upstream.url)
+        spec = _spec(judge="lab:judge-status401", fallback_judges=("gone:judge-tokens5", "lab:judge-tokens5"))
+        pool = create_pool(author=person, team=team, spec=spec)
+        change_connection(gone, is_enabled=False)
+        (trouble,) = troubles_of(spec, models_of(team), pool.current)
+        assert not trouble.blocks and trouble.sentence.endswith("Runs start without it.")
+        return pool
+
+    run = await db(ask)(person, await db(shared)())
+    record = await ended(run)
+    assert record.state is RunState.DONE and record.judge.judgement is not None
+    assert record.judge.judgement.judge == "lab:judge-tokens5"
+    assert [failed.ref for failed in record.judge.failures] == ["lab:judge-status401", "gone:judge-tokens5"]
+    assert "cannot be asked here any more" in record.judge.failures[1].failure.message
+    assert upstream.stats.asked == dict.fromkeys((*MODELS, "judge-status401"), 1)
 
 
 @pytest.mark.parametrize("field", ["members", "judge", "writer", "fallback_judges"])

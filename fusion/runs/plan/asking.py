@@ -17,13 +17,16 @@ MODES = {mode.value: mode for mode in Mode}
 
 
 def check_usable(version: PoolVersion) -> None:
-    """Raises PoolUnusable, saying what to change, unless every model of the version can be asked here."""
+    """Raises PoolUnusable, saying what to change, unless every model of the version can be asked here.
+
+    A fallback judge is only asked when a judge before it fails, and then the next one is: it stops nobody.
+    """
     seats = list(version.members.all())
     if not seats:
         raise PoolUnusable("This pool has no members. Edit the pool and add at least one.", field="pool")
     refs = [seat.ref for seat in seats]
     if len(seats) > 1:
-        refs += [version.judge, *version.fallback_judges, *([version.writer] if version.writer else [])]
+        refs += [version.judge, *([version.writer] if version.writer else [])]
     _require(refs, version, models_of(version.pool.team))
 
 

@@ -53,6 +53,8 @@ def _trouble(field: str, ref: str, spec: PoolSpec, models: TeamModels, version: 
     name = known.name if known is not None else ref.partition(":")[2] or ref
     if reason := why_not(ref, version, models):
         gone = f"{who} “{name[:120]}” cannot be asked here. {reason}"
+        if field.startswith("fallback"):
+            return Trouble(field, who, ref, name, gone, "Runs start without it.", blocks=False)
         return Trouble(field, who, ref, name, gone, "Runs cannot start until it is replaced.", blocks=True)
     if known is None or known.vanished_at is None:
         return None
