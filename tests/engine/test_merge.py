@@ -165,14 +165,14 @@ def test_what_is_no_marker_is_text(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "marker", ["[[c1, 3]]", "[[C1;c3]]", "[[c1 c3]]", "[[c1 and c3]]", "[[ c1/c3 ]]", "[[c1 & c3]]"]
+    "marker", ["[[c1, 3]]", "[[C1;c3]]", "[[c1 c3]]", "[[c1 and c3]]", "[[ c1/c3 ]]", "[[c1 & c3]]", "[[c1,  c3]]"]
 )
 def test_a_marker_is_known_in_whatever_way_its_ids_are_listed(marker: str) -> None:
     assert parsed(list(f"One. {marker} Two."))[:2] == ("One. Two.", [Mark(4, ("c1", "c3"))])
 
 
 def test_the_longest_marker_is_held_back_as_a_whole() -> None:
-    marker = f"[[   {' and '.join(['c100'] * 15)}   ]]"
+    marker = f"[[   {'   and   '.join(['c100'] * 15)}   ]]"
     assert parsed(list(f"One. {marker}")) == (
         "One.",
         [Mark(4, ("c100",))],

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 from fusion.engine.clean import split_code
 
-MARKER_MAX_CHARS = 160  # more than the longest marker takes
+MARKER_MAX_CHARS = 210  # more than the longest marker takes
 OWN_CHARS = 6  # of the line before it, to tell `np.array([[b]])` of the base from a marker
 _ID = r"(?:b|c[0-9]{1,3})"
-_MORE = r"(?: ?[,;/&+|] ?| and | )(?:b|c?[0-9]{1,3})"  # writers also put "[[c1, 3]]" and "[[c1 and c3]]"
+# Writers also put "[[c1, 3]]" and "[[c1 and c3]]".
+_MORE = r"(?: {0,3}[,;/&+|] {0,3}| {1,3}and {1,3}| {1,3})(?:b|c?[0-9]{1,3})"
 _MARKER = rf"\[\[ {{0,3}}({_ID}(?:{_MORE}){{0,14}}) {{0,3}}\]\]"
 _MARKER_RE = re.compile(_MARKER, re.IGNORECASE)
-_BEGUN_RE = re.compile(r"\[\[[bcand0-9,;/&+| ]{0,155}\]?\Z", re.IGNORECASE)
+_BEGUN_RE = re.compile(r"\[\[[bcand0-9,;/&+| ]{0,205}\]?\Z", re.IGNORECASE)
 _CUT_RE = re.compile(r"\[\[ {0,3}[bc]", re.IGNORECASE)
 _CODE_OR_MARKER_RE = re.compile(rf"(?P<code>`[^`\n]+`)|[ \t]{{0,3}}{_MARKER}", re.IGNORECASE)
 _BLANKS = " \t"
