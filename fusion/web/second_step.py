@@ -7,11 +7,13 @@ from collections.abc import Callable
 from typing import Final
 
 from django.contrib import messages
+from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.cache import add_never_cache_headers
 
+from fusion.errors import SecretUnreadable
 from fusion.teams.second_factor import must_set_up
 from fusion.web.views.refusals import refusal
 
@@ -20,6 +22,11 @@ NOT_SENT: Final = (
     "Nothing was sent: this site asks for two-step sign-in, and your account has none yet. Set it up under Account, "
     "then go back and send it again."
 )
+UNREADABLE: Final = (
+    "What your two-step sign-in is kept with cannot be read any more. Ask a site administrator to take it off your "
+    "account, then set it up again."
+)
+ITS_PAGES: Final = "mfa_"  # how the names of django-allauth's pages begin
 # What is needed to set it up, to confirm that it is you, or to go.
 OPEN: Final = frozenset(
     {
@@ -44,7 +51,7 @@ def require_second_factor(get_response: Callable[[HttpRequest], HttpResponseBase
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
         match = request.resolver_match
-        if match is not None and match.view_name.startswith("mfa_"):
+        if match is not None and match.view_name.startswith(ITS_PAGES):
             add_never_cache_headers(response)  # a secret or codes: not for who comes to this computer next
         return response
 
@@ -60,4 +67,15 @@ def require_second_factor(get_response: Callable[[HttpRequest], HttpResponseBase
         return redirect("mfa_activate_totp")
 
     middleware.process_view = process_view  # type: ignore[attr-defined]
+    middleware.process_exception = _mended  # type: ignore[attr-defined]
     return middleware
+
+
+def _mended(request: HttpRequest, exception: Exception) -> HttpResponse | None:
+    """What django-allauth's pages break on: a button that is pressed twice, and secrets that nobody can open."""
+    match = request.resolver_match
+    if match is None or not match.view_name.startswith(ITS_PAGES):
+        return None
+    if isinstance(exception, SecretUnreadable):
+        return refusal(request, UNREADABLE, status=409)
+    return redirect("mfa_index") if isinstance(exception, IntegrityError) else None

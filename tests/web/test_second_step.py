@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import time
+from functools import partial
 from typing import Any
 
 import pytest
 from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from django.core import mail
 from django.core.cache import cache
@@ -20,6 +22,7 @@ from fusion.models.sealing import unseal
 from fusion.teams.second_factor import OWNER, must_set_up
 from fusion.web.consumers import FORBIDDEN, NOT_FOUND, _refusal
 from tests.factories import make_pool, make_run, make_user
+from tests.teams.together import at_once
 
 PASSWORD = "secret-pass-1"
 
@@ -161,6 +164,43 @@ def test_codes_that_cannot_be_compared_are_a_sentence(client: Client, person: Us
     sign_in(client, person)
     page = client.post(reverse("mfa_authenticate"), {"code": code_of(secret)})
     assert page.status_code == 200 and "Ask a site administrator" in page.content.decode()
+
+
+def test_nor_do_they_break_a_page(client: Client, person: User, secret: str) -> None:
+    Authenticator.objects.filter(type=Authenticator.Type.RECOVERY_CODES).update(data={"seed": "bad", "used_mask": 0})
+    client.force_login(person)
+    confirm(client)
+    for name in ("mfa_index", "mfa_view_recovery_codes", "mfa_generate_recovery_codes"):
+        page = client.get(reverse(name))
+        assert page.status_code == 409 and "cannot be read any more" in page.content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_several_who_send_a_code_at_once_one_comes_in(client: Client, person: User, secret: str) -> None:
+    seed = Authenticator.objects.get(type=Authenticator.Type.RECOVERY_CODES)
+    for code in (code_of(secret), RecoveryCodes(seed).get_unused_codes()[0]):
+        windows = [Client() for _ in range(4)]
+        for window in windows:
+            sign_in(window, person)
+        pages = at_once([partial(_status, window, "mfa_authenticate", code) for window in windows])
+        assert sorted(pages) == ["200", "200", "200", "302"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_button_that_is_pressed_twice_switches_it_on_once(client: Client, person: User) -> None:
+    sign_in(client, person)
+    confirm(client)
+    found = re.search(r'class="secret">([A-Z2-7]+)<', client.get(reverse("mfa_activate_totp")).content.decode())
+    assert found is not None
+    windows = [Client() for _ in range(3)]
+    for window in windows:
+        window.cookies = client.cookies
+    pages = at_once([partial(_status, window, "mfa_activate_totp", code_of(found[1])) for window in windows])
+    assert pages == ["302"] * 3 and Authenticator.objects.count() == 2
+
+
+def _status(client: Client, name: str, code: str) -> str:
+    return str(client.post(reverse(name), {"code": code}).status_code)
 
 
 def test_no_browser_keeps_a_page_with_a_secret(client: Client, person: User) -> None:
