@@ -113,11 +113,13 @@ def progress_lines(record: RunRecord, *, width: int) -> list[str]:
 
 def _cut(line: str, width: int) -> str:
     """As much of the line as fits `width` columns: a line that wraps would not be redrawn in its place."""
-    columns = 0
-    for place, character in enumerate(line):
+    columns = fitting = 0  # `fitting`: so many characters leave a column for the dots
+    for place, character in enumerate(line, 1):
         columns += 0 if unicodedata.combining(character) else 1 + (unicodedata.east_asian_width(character) in "WF")
         if columns > width:
-            return line[: max(0, place - 1)] + "…"
+            return line[:fitting] + "…"
+        if columns < width:
+            fitting = place
     return line
 
 

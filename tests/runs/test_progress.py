@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from unicodedata import east_asian_width
+from unicodedata import combining, east_asian_width
+
+import pytest
 
 from fusion.engine import events as ev
 from fusion.engine.types import AnswerState, Failure, Final, FinalKind, Mode, RunState
@@ -43,7 +45,7 @@ def finished() -> RunRecord:
 
 
 def columns(line: str) -> int:
-    return sum(2 if east_asian_width(character) in "WF" else 1 for character in line)
+    return sum(0 if combining(one) else 2 if east_asian_width(one) in "WF" else 1 for one in line)
 
 
 def test_the_end_says_what_the_final_is_and_how_long_it_took() -> None:
@@ -52,9 +54,10 @@ def test_the_end_says_what_the_final_is_and_how_long_it_took() -> None:
     assert lines[-1] == "✓ Final: answer A, the only one · 2.5 s in all"
 
 
-def test_no_line_is_wider_than_the_terminal_in_whatever_script() -> None:
+@pytest.mark.parametrize("said", ["密钥被拒绝：请检查设置。", "e\u0301\u0301", "密e\u0301"])
+def test_no_line_is_wider_than_the_terminal_in_whatever_script(said: str) -> None:
     record = finished()
-    record.answers["A"].failure = Failure("x", "密钥被拒绝：请检查设置。" * 20)
+    record.answers["A"].failure = Failure("x", said * 80)
     lines = progress_lines(record, width=80)
     assert all(columns(line) <= 79 for line in lines)
     assert lines[1].endswith("…") and columns(lines[1]) >= 78
