@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 SECONDS_OPEN = 5.0
-HELD_S = {"silent": 3600.0, "late": 2.5}
+HELD_S = {"silent": 3600.0, "late": 1.0}
 END_OF_HEAD = b"\r\n\r\n"
 
 
@@ -18,7 +18,7 @@ class Network:
     """A proxy on a port of its own; `way` says what becomes of sockets, and may change at any moment.
 
     `open`: nothing is in the way. `200`, `403` and so on: the answer to each upgrade. `silent`: no answer at all.
-    `late`: the upgrade takes two and a half seconds. `swallowing`: it works, nothing else arrives. `cutting`: a
+    `late`: the upgrade takes a second. `swallowing`: it works, nothing else arrives. `cutting`: a
     connection lasts five seconds. `down`: nothing at all gets through, pages neither; what is open is cut.
     """
 
