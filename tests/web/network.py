@@ -29,6 +29,7 @@ class Network:
         self._way = "open"
         self._open: set[asyncio.Task[None]] = set()
         self._sockets: set[asyncio.Task[None]] = set()
+        self._transports: set[asyncio.WriteTransport] = set()
 
     @property
     def way(self) -> str:
@@ -49,9 +50,14 @@ class Network:
         self.is_listening.set()
         await self._ended.wait()
         server.close()
-        for task in (left := list(self._open)):
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        while left := list(self._open):
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+        # One that still holds what nobody reads would wait for its reader for ever, past the end of this loop.
+        for transport in self._transports:
+            transport.abort()
+        await asyncio.sleep(0)
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._ended.set)
@@ -60,6 +66,7 @@ class Network:
         task = asyncio.current_task()
         assert task is not None
         self._open.add(task)
+        self._transports.add(writer.transport)
         try:
             with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 await self._serve(reader, writer, task)
@@ -111,6 +118,7 @@ class Network:
     ) -> None:
         host, _, port = address.decode().rpartition(":")
         there, back = await asyncio.open_connection(host, int(port))
+        self._transports.add(back.transport)
         try:
             back.write(head)
             if is_socket:

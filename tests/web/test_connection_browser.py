@@ -24,6 +24,7 @@ pytestmark = pytest.mark.browser
 MEMBERS = ["m-ttft150-mixed-rate70-tokens480", "m-b-ttft200-mixed-rate90-tokens640", "m-c-ttft100-rate60-tokens420"]
 WAYS = ("open", "open", "400", "silent", "late", "swallowing", "cutting", "down")
 GROWN_CHARS = 40
+TOKEN = "document.getElementById('live-seq').dataset.seq"
 BLOCKED = "[data-live-status]:has-text('every 2 seconds')"
 
 
@@ -87,24 +88,41 @@ def test_whatever_networks_do_to_sockets_each_page_streams_and_ends_as_a_fresh_o
 
 
 def test_what_was_fetched_while_a_socket_was_being_opened_does_not_come_twice(site: Site) -> None:
-    with network() as between:
-        between.way = "400"
-        page = behind(site, between)
-        url = site.ask(page, late=True)
-        page.wait_for_selector(BLOCKED)
-        grown(page)
-        between.way = "late"
-        fetched: list[str] = []
-        page.on("requestfinished", lambda request: fetched.append(request.url) if "/live?" in request.url else None)
-        page.click("[data-live-retry]")
-        page.evaluate("dispatchEvent(new Event('visibilitychange'))")  # it looks at once, not only every two seconds
-        page.wait_for_selector("[data-live-status][data-tone=ok]")
-        assert fetched, "nothing was fetched meanwhile"
-        between.way = "open"
-        page.click("#stop-C")
-        over(page)
-        assert_as_stored(site, [page], url)
-        page.context.close()
+    page, way = site.visit(), "refused"
+    late: list[WebSocketRoute] = []
+    held: list[str | bytes] = []
+
+    def connect(socket: WebSocketRoute) -> None:
+        if way == "refused":  # so that the page polls
+            socket.close(code=1011)
+        elif way == "late":  # what it says is held back
+            late.append(socket)
+            socket.connect_to_server().on_message(lambda words: held.append(words))
+        else:
+            socket.connect_to_server()
+
+    page.route_web_socket(re.compile("/ws/"), connect)
+    url = site.ask(page, late=True)
+    page.wait_for_selector(BLOCKED)
+    grown(page)
+    page.evaluate("document.getElementById('live').dataset.patienceMs = 600000")
+    way = "late"
+    page.click("[data-live-retry]")
+    _until_tried(page, held, 1)
+    way, before, chars = "open", page.evaluate(TOKEN), length(page)
+    page.evaluate("dispatchEvent(new Event('visibilitychange'))")  # it looks at once, not only every two seconds
+    until(page, f"{TOKEN} !== '{before}' && document.getElementById('doc-C').innerText.length > {chars}")
+    assert len(late) == 1, "the page gave it up before it spoke"
+    for words in held:
+        late[0].send(words)
+    page.wait_for_selector("[data-live-status][data-tone=ok]")
+    grown(page)
+    seen = page.inner_text("#doc-C").split()[:-1]
+    page.click("#stop-C")
+    over(page)
+    assert site.raw(url, "answer=C").split()[: len(seen)] == seen
+    assert_as_stored(site, [page], url)
+    page.context.close()
 
 
 @pytest.mark.parametrize("seed", range(2))
