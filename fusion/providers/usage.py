@@ -32,10 +32,16 @@ def was_prompt_cut(usage: Usage, prompt_chars: int) -> bool:
     """Whether a server has read less of a prompt than it was sent, told by how Ollama does it without a word.
 
     What is over the context goes, or (seen in 0.32, its issue 17427) what is over half of the context and two tokens.
-    Either way the count of what was read is a round one: 4096 or 2050 at its default of 4096.
+    Either way the count of what was read is a round one: 4096 or 2050 at its default of 4096. A whole prompt of just
+    such a size and of long words would be taken for a cut one: with these sizes, two in ten thousand at most.
     """
-    is_round = usage.input_tokens >= 1024 and usage.input_tokens % 1024 in (0, 2)
+    is_round = _is_context(usage.input_tokens) or _is_context(2 * (usage.input_tokens - 2))
     return is_round and prompt_chars > _CUT_CHARS_PER_TOKEN * usage.input_tokens
+
+
+def _is_context(tokens: int) -> bool:
+    """Whether people give models such a context."""
+    return tokens == 2048 or (tokens > 0 and tokens % 4096 == 0)
 
 
 def decimal_or_none(value: object) -> Decimal | None:

@@ -173,7 +173,9 @@ async def test_a_prompt_that_ollama_has_cut_without_a_word_is_a_failure_that_kee
 
 
 @pytest.mark.parametrize(
-    ("preset", "read"), [("ollama", 5003), ("ollama", 8192), ("openai-compatible", 2050)], ids=["whole", "fits", "else"]
+    ("preset", "read"),
+    [("ollama", 5003), ("ollama", 5120), ("ollama", 8192), ("openai-compatible", 2050)],
+    ids=["whole", "no size of a context", "fits", "else"],
 )
 async def test_a_prompt_that_was_read_whole_is_an_answer(preset: str, read: int) -> None:
     heard = await hear(
