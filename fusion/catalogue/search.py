@@ -14,7 +14,6 @@ from fusion.catalogue.amounts import PICOS_PER_USD_PER_MTOK
 from fusion.catalogue.entries import CatalogueEntry
 
 QUERY_CHARS = 200
-HINT = "Words, or <1$, >100k, family:openai, provider:lab, free, images"
 _BOUND = re.compile(r"([<>]=?)(\$?)(\d{1,9}(?:\.\d{1,6})?|\.\d{1,6})([$km]?)", re.ASCII | re.IGNORECASE)
 _THOUSANDS = {"": 1, "k": 1_000, "m": 1_000_000}
 

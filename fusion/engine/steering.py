@@ -28,7 +28,6 @@ MATCH_MAX_CHARS = 1_000  # more than any wording and what it looks ahead at take
 MASK_REACH = 300  # a hit is masked with its sentence, as far as that begins and ends within so many characters
 ENCODED_RUNS = 40
 TALK_TRIES = 300
-ENCODED_MAX_CHARS = 4_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 A top-level element of a websocket message names its target in `hx-swap-oob`: `true` replaces the element of its id,
 `style:selector` puts its *children* there. A wrapper must be an element that HTML allows around those children (rows in
-`<table>`, items in `<ul>`), or the parser drops them. htmx removes the attribute, so the page equals a fresh one.
+`<table>`, items in `<ul>`), or the parser drops them. `static/js/frames.js` puts it in and takes the attribute off, so
+that the page equals a fresh one.
 """
 
 from __future__ import annotations
