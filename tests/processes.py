@@ -82,7 +82,12 @@ def upstream_process() -> Iterator[str]:
 
 def upstream_stats(url: str) -> dict[str, Any]:
     """What the model server counted so far."""
-    with urllib.request.urlopen(f"{url}/stats", timeout=10) as reply:
+    return tell_upstream(url, "stats")
+
+
+def tell_upstream(url: str, deed: str) -> dict[str, Any]:
+    """Have the model server hold streams back or let them on, as `tests.upstream` says; gives what it counted."""
+    with urllib.request.urlopen(f"{url}/{deed}", timeout=PATIENCE_S) as reply:
         stats: dict[str, Any] = json.load(reply)
     return stats
 

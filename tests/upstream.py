@@ -10,13 +10,17 @@ concede, with a named error or without), `slowly` (rebuttals and rulings take 20
 asked: as its answer, as the message of its error, or in all prose of its verdict, rebuttals and ruling. A model called
 `broken-KIND` does what `tests.faults` says of that kind.
 
-`GET /stats` tells how many streams are open, how many began and were closed early, and which models were asked.
+`GET /stats` tells how many streams are open, began, were closed early and are held, and which models were asked.
+`GET /hold/KIND`: from now on every stream of that kind (`answer`, `verdict`, `rebuttal`, `ruling`) stands still once
+two thirds of it are written, for as long as a test needs to look. `GET /let-on`: those that stand still now go on; and
+`GET /let-all`: none is held any more.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import re
 import time
@@ -24,11 +28,12 @@ from collections import Counter
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal, cast
 
 from tests import upstream_debate
 from tests.faults import fault_of
 
+Kind = Literal["answer", "verdict", "rebuttal", "ruling"]
 ANSWER = re.compile(r"<answer id=(\w+) n=(\w+)>\n(.*?)\n</answer n=\2>", re.S)
 LISTED = ("m-ttft100-rate400", "m-b-ttft100-rate400", "judge-rate400")
 SENTENCE = "The quick answer holds because each step follows from the one before and none needs more than is given."
@@ -101,6 +106,31 @@ class Stats:
         }
 
 
+class Gate:
+    """Where streams of the kind that is held stand still, until they are let on."""
+
+    def __init__(self) -> None:
+        self.holds: Kind | None = None
+        self.standing: set[asyncio.Event] = set()
+
+    async def stand(self, writer: asyncio.StreamWriter) -> None:
+        """Until let on; comments go on coming, so that nobody takes the connection for a dead one."""
+        let_on = asyncio.Event()
+        self.standing.add(let_on)
+        try:
+            while not let_on.is_set():
+                _send_chunk(writer, b": held\n\n")
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(let_on.wait(), 1)
+        finally:
+            self.standing.discard(let_on)
+
+    def let_on(self) -> None:
+        for one in self.standing:
+            one.set()
+        self.standing.clear()
+
+
 class Upstream:
     """The server; `async with Upstream() as upstream` serves on a free loopback port."""
 
@@ -109,6 +139,7 @@ class Upstream:
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
         self.stats = Stats()
+        self._gate = Gate()
 
     async def __aenter__(self) -> Upstream:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port)
@@ -162,11 +193,18 @@ class Upstream:
             message = {"error": {"message": said, "code": behaviour.status}}
             _send_json(writer, behaviour.status, message)
         else:
-            await self._until_hung_up(_write_stream(asked, behaviour, writer), reader)
+            await self._until_hung_up(_write_stream(asked, behaviour, writer, self._gate), reader)
 
     def _tell(self, path: str, writer: asyncio.StreamWriter) -> None:
-        if path.endswith("/stats"):
-            _send_json(writer, 200, self.stats.as_json())
+        _, _, deed = path.rpartition("/v1/")
+        if deed.startswith("hold/"):
+            self._gate.holds = cast(Kind, deed.removeprefix("hold/"))
+        elif deed == "let-all":
+            self._gate.holds = None
+        if deed in ("let-on", "let-all"):
+            self._gate.let_on()
+        if deed == "stats" or deed.startswith(("hold/", "let-")):
+            _send_json(writer, 200, self.stats.as_json() | {"held": len(self._gate.standing)})
         else:
             _send_json(writer, 200, {"data": [{"id": name} for name in LISTED]})
 
@@ -219,7 +257,7 @@ def _send_json(writer: asyncio.StreamWriter, status: int, value: object) -> None
     writer.write(head.encode() + body)
 
 
-async def _write_stream(asked: dict[str, Any], behaviour: Behaviour, writer: asyncio.StreamWriter) -> None:
+async def _write_stream(asked: dict[str, Any], behaviour: Behaviour, writer: asyncio.StreamWriter, gate: Gate) -> None:
     if "hang" in behaviour.words:
         await asyncio.Event().wait()
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -227,6 +265,10 @@ async def _write_stream(asked: dict[str, Any], behaviour: Behaviour, writer: asy
     loop = asyncio.get_running_loop()
     start = loop.time() + behaviour.ttft_s
     for number, piece in enumerate(pieces):
+        if number == len(pieces) * 2 // 3 and gate.holds == _kind(asked, behaviour.words):
+            stood = loop.time()
+            await gate.stand(writer)
+            start += loop.time() - stood
         due = start + (number / rate if rate else 0.0)
         if due > loop.time():
             await asyncio.sleep(due - loop.time())
@@ -249,6 +291,14 @@ def _send_event(writer: asyncio.StreamWriter, value: dict[str, Any]) -> None:
 
 def _send_chunk(writer: asyncio.StreamWriter, data: bytes) -> None:
     writer.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+
+
+def _kind(asked: dict[str, Any], words: frozenset[str]) -> Kind:
+    if upstream_debate.is_rebuttal(asked):
+        return "rebuttal"
+    if "judge" not in words:
+        return "answer"
+    return "ruling" if upstream_debate.is_ruling(asked) else "verdict"
 
 
 def _pieces(asked: dict[str, Any], behaviour: Behaviour) -> tuple[list[str], float]:

@@ -6,23 +6,24 @@ import json
 import re
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 import axe_playwright_python
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
 
-from tests.processes import Served, served, set_up, upstream_process
+from tests.processes import Served, served, set_up, tell_upstream, upstream_process, upstream_stats
 
 SLOW = "m-ttft100-rate80-tokens420"
 MEMBERS = [SLOW, "m-b-ttft200-rate60-tokens300", "m-c-ttft150-rate90-tokens420"]
 JUDGE = "judge-rate400"
-# Minutes of text: whatever a slow machine takes, these are still being written.
+# Minutes of text: whatever a slow machine takes, these are still being written, and no limit of time ends them.
 SLOW_MEMBERS = tuple(f"s{number}-ttft100-rate20-tokens4000" for number in range(3))
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 PATIENCE_MS = 40_000
+NO_LIMITS = {f"FUSION_{limit}_TIMEOUT_S": "1800" for limit in ("PANEL", "JUDGE", "WRITER", "ROUND", "RUN")}
 FITS = "document.documentElement.scrollWidth <= innerWidth"
 # What somebody would miss: controls that stand outside of the window or are too small to hit, and up to a tablet the
 # rest of a table.
@@ -55,8 +56,9 @@ RUN_AXE = """async () => {
 class Site:
     """A served installation with alice signed in and a pool of three members."""
 
-    def __init__(self, server: Served, browser: Browser, session: str, pool: str) -> None:
+    def __init__(self, server: Served, upstream: str, browser: Browser, session: str, pool: str) -> None:
         self.server = server
+        self.upstream = upstream
         self.pool = pool
         self.browser = browser
         self.session = session
@@ -97,6 +99,23 @@ class Site:
         page.wait_for_url(re.compile("/r/"))
         return page.url
 
+    @contextmanager
+    def held(self, kind: str) -> Iterator[None]:
+        """What passes by stands still meanwhile: every stream of that kind waits after two thirds of its text.
+
+        `kind` is `answer`, `verdict`, `rebuttal` or `ruling`.
+        """
+        tell_upstream(self.upstream, f"hold/{kind}")
+        try:
+            yield
+        finally:
+            tell_upstream(self.upstream, "let-all")
+
+    def let_on(self, page: Page, count: int) -> None:
+        """Those that are held go on, once so many are; later ones of their kind are held again."""
+        until_so(page, lambda: upstream_stats(self.upstream)["held"] == count, f"{count} streams are held")
+        tell_upstream(self.upstream, "let-on")
+
     def raw(self, url: str, query: str) -> str:
         request = urllib.request.Request(f"{url}/export.md?{query}")
         request.add_header("Cookie", f"fusion_session={self.session}")
@@ -110,13 +129,13 @@ def served_site(data_dir: Path, *, variables: Mapping[str, str] | None = None, *
     """An installation with models of our own, and a browser; `pools` is what `set_up` takes."""
     with upstream_process() as upstream:
         session, pool = set_up(data_dir, upstream, **pools)
-        known = {"FUSION_PROVIDER_URL": upstream, "FUSION_MAX_RUNS_PER_PERSON": "50", **(variables or {})}
+        known = {"FUSION_PROVIDER_URL": upstream, "FUSION_MAX_RUNS_PER_PERSON": "50", **NO_LIMITS, **(variables or {})}
         with served(data_dir, **known) as server, sync_playwright() as playwright:
             browser = playwright.chromium.launch(
                 executable_path="/usr/bin/chromium",
                 args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
             )
-            yield Site(server, browser, session, pool)
+            yield Site(server, upstream, browser, session, pool)
             browser.close()
 
 
@@ -139,21 +158,41 @@ def said_until(page: Page, words: str) -> list[tuple[float, str]]:
 
 
 def over(page: Page) -> None:
-    page.wait_for_selector("#live-seq", state="detached")
-    page.wait_for_timeout(100)
+    """Until the run of that page has ended and the page shows it: the mark of a run goes with its last frame."""
+    until(page, "document.readyState === 'complete' && document.getElementById('live-seq') === null")
 
 
 def until(page: Page, condition: str) -> None:
     """Until that expression holds. `wait_for_function` evaluates in the page, where the policy forbids it."""
+
+    def holds() -> bool:
+        try:
+            return bool(page.evaluate(condition))
+        except Error as left:
+            if "navigation" not in left.message:
+                raise
+            return False  # the page is just being left for another one
+
+    until_so(page, holds, condition)
+
+
+def until_so(page: Page, holds: Callable[[], bool], told: str) -> None:
+    """Until that holds; meanwhile what comes from the browser is heard."""
     deadline = time.monotonic() + PATIENCE_MS / 1000
-    while not page.evaluate(condition):
-        assert time.monotonic() < deadline, f"never held: {condition}"
+    while not holds():
+        assert time.monotonic() < deadline, f"never held: {told}"
         page.wait_for_timeout(50)
+
+
+def says(page: Page, selector: str, words: str) -> None:
+    """Until these words stand there, whatever white space is between them."""
+    said = f"document.querySelector({json.dumps(selector)})?.textContent.replace(/\\s+/g, ' ')"
+    until(page, f"{said}?.includes({json.dumps(words)})")
 
 
 def streaming(page: Page, letter: str = "A", at_least: int = 200) -> None:
     """Until that answer has some text."""
-    until(page, f"document.getElementById('doc-{letter}').innerText.length >= {at_least}")
+    until(page, f"document.getElementById('doc-{letter}')?.innerText.length >= {at_least}")
 
 
 def shown(page: Page) -> str:

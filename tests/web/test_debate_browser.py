@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
+from playwright.sync_api import Page
 
-from tests.web.browsing import FITS, Site, faults_everywhere, listen, over, said_until, served_site, until
+from tests.web.browsing import FITS, Site, faults_everywhere, listen, over, said_until, says, served_site
 
 pytestmark = pytest.mark.browser
 
@@ -22,7 +23,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield site
 
 
-def _words(page: Any, element: str) -> str:
+def _words(page: Page, element: str) -> str:
     return " ".join((page.text_content(f"#{element}") or "").split())
 
 
@@ -30,17 +31,18 @@ def test_a_debate_is_watched_and_told_from_its_disputes_to_its_ruling_and_is_the
     site: Site,
 ) -> None:
     page = site.visit()
-    url = site.ask(page, mode="debate")
-    listen(page)
-    until(page, "document.querySelector('#round-1-A[data-state=writing] .move__text') !== null")
-    assert page.locator("#run-debate [aria-live]").count() == 0
-    assert "Dispute 1 Whether each step follows" in _words(page, "debate-disputes")
-    assert "It stays" in _words(page, "round-1-A") or "Each step" in _words(page, "round-1-A")
-    assert "{" not in page.inner_text("#run-debate"), "what a member writes is never shown raw"
-    assert page.locator("#run-debate details").first.get_attribute("open") is not None
-    assert faults_everywhere(page) == []
+    with site.held("rebuttal"):
+        url = site.ask(page, mode="debate")
+        listen(page)
+        says(page, "#round-1-A[data-state=writing] .move__text", "It stays as I said.")
+        says(page, "#debate-disputes", "Dispute 1 Whether each step follows")
+        assert page.locator("#run-debate [aria-live]").count() == 0
+        assert "{" not in page.inner_text("#run-debate"), "what a member writes is never shown raw"
+        assert page.locator("#run-debate details").first.get_attribute("open") is not None
+        assert faults_everywhere(page) == []
+        site.let_on(page, 3)
+        said_until(page, "Round 1 of 3 ended: B changed its mind")
     over(page)
-    said_until(page, "Round 1 of 3 ended: B changed its mind")
     assert "changed its mind: S2 → S1" in _words(page, "round-1-B")
     assert "Gave in without a reason" in _words(page, "round-1-C")
     assert "Ruling: S1 holds" in _words(page, "debate-disputes")
@@ -52,10 +54,11 @@ def test_a_debate_is_watched_and_told_from_its_disputes_to_its_ruling_and_is_the
 
 def test_a_round_is_made_the_last_one_by_keyboard_and_the_debate_is_folded_afterwards(site: Site) -> None:
     page = site.visit(viewport={"width": 1280, "height": 1000})
-    url = site.ask(page, mode="debate")
-    page.wait_for_selector("#act-end-debate")
-    page.focus("#act-end-debate")
-    page.keyboard.press("Enter")
+    with site.held("rebuttal"):
+        url = site.ask(page, mode="debate")
+        page.focus("#act-end-debate")
+        with page.expect_response(re.compile("/act$")):
+            page.keyboard.press("Enter")
     over(page)
     assert "The debate ended because a person asked to stop after the round." in _words(page, "debate-note")
     page.goto(url)
