@@ -6,6 +6,12 @@ from __future__ import annotations
 import os
 import sys
 from io import TextIOWrapper
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
+
+INTERRUPTED = 130
 
 
 def main(arguments: list[str]) -> None:
@@ -39,8 +45,16 @@ def adopt_address(arguments: list[str]) -> None:
                 os.environ[variable] = argument.partition("=")[2]
 
 
+def end_if_interrupted(ignored: UnraisableHookArgs) -> None:
+    """A Ctrl-C is obeyed also where Python drops every exception, as in the callbacks that imports run."""
+    if issubclass(ignored.exc_type, KeyboardInterrupt):
+        os._exit(INTERRUPTED)
+    sys.__unraisablehook__(ignored)
+
+
 if __name__ == "__main__":
+    sys.unraisablehook = end_if_interrupted
     try:
         main(sys.argv)
     except KeyboardInterrupt:  # while things were still being imported, or in a command that has nothing to put away
-        sys.exit(130)
+        sys.exit(INTERRUPTED)

@@ -12,6 +12,7 @@ import sys
 import termios
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -166,14 +167,45 @@ def test_ctrl_c_while_the_command_is_still_loading_says_nothing(data_dir: Path) 
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # who runs tests in the background ignores it
     )
     assert process.stderr is not None
     while "django.core.management" not in process.stderr.readline():
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
-    assert (process.returncode, out) == (130, "")
+    assert (process.returncode, out) == (130, ""), err
     assert "Traceback" not in err
+
+
+INTERRUPTED_WHERE_EXCEPTIONS_ARE_DROPPED = """
+import runpy, sys
+from django.core import management
+
+class Interrupted:
+    def __del__(self):
+        raise KeyboardInterrupt
+
+def execute(arguments):
+    Interrupted()
+    print("went on", flush=True)
+
+management.execute_from_command_line = execute
+sys.argv = ["manage.py", "fuse", "Why?"]
+runpy.run_path("manage.py", run_name="__main__")
+"""
+
+
+def test_ctrl_c_is_obeyed_where_python_drops_every_exception(data_dir: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_WHERE_EXCEPTIONS_ARE_DROPPED],
+        cwd=ROOT,
+        env=environment(data_dir),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
 
 
 def test_a_simulated_run_says_so_beside_its_final_and_in_its_json(data_dir: Path) -> None:
