@@ -15,7 +15,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -24,6 +24,14 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE_S = 180.0
 DATABASE = "db.sqlite3"
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    """Until it holds, which it does in any case; the patience is for a machine that is busy with something else."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
 
 
 def environment(data_dir: Path, **variables: str) -> dict[str, str]:
@@ -93,9 +101,17 @@ def tell_upstream(url: str, deed: str) -> dict[str, Any]:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    """A port that nobody else is given while this process lives: connections to it are refused until ours listens.
+
+    A port that was free a moment ago may be anybody's by the time a server has started. This one stays bound without
+    listening, beside which a server that means just this port may bind it too, as often as it starts.
+    """
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        port: int = held.getsockname()[1]
+        if sys.platform == "linux":  # other systems let nobody bind it beside us
+            held.detach()
     return port
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 
 from fusion.management.bodies import FILES_RESERVED, raise_file_limit
+from tests.processes import free_port, wait_for
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE_S = 60.0
@@ -82,12 +83,6 @@ class ServedSite:
 
 
 Serve = Callable[..., ServedSite]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="module")
@@ -292,17 +287,15 @@ def test_who_opens_many_connections_leaves_files_for_the_database_and_others_a_w
     opened: list[socket.socket] = []
     try:
         assert small.ready.wait(PATIENCE_S), small.text
-        opened += [socket.create_connection(("127.0.0.1", small.port), timeout=10) for _ in range(FILES)]
+        opened += [socket.create_connection(("127.0.0.1", small.port), PATIENCE_S) for _ in range(FILES)]
         files = f"/proc/{small.process.pid}/fd"
         status, headers = small.get("/accounts/signup/")
         assert (status, headers["content-security-policy"]) == (503, "default-src 'none'")
         assert len(os.listdir(files)) < FILES * 3 / 4
-        assert "Too many connections are open" in small.text
+        wait_for(lambda: "Too many connections are open" in small.text)  # which is read beside what happens here
         for one in opened:
             one.close()
-        deadline = time.monotonic() + PATIENCE_S
-        while small.get("/accounts/signup/")[0] != 200:
-            assert time.monotonic() < deadline
+        wait_for(lambda: small.get("/accounts/signup/")[0] == 200)
     finally:
         for one in opened:
             one.close()
@@ -385,9 +378,7 @@ def test_a_second_start_keeps_its_secrets_and_does_nothing_of_the_first_again(
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_server_in_order(serve: Serve, number: int) -> None:
     stopped = serve()
-    began = time.monotonic()
     assert stopped.stop(number) == 0
-    assert time.monotonic() - began < 10.0
     assert stopped.ended.wait(PATIENCE_S)
     assert "Stopped. No run was under way." in stopped.text
 

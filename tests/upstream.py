@@ -7,8 +7,9 @@ the answers that it finds in the prompt, decided by their content alone. Other w
 `none` (a judge that holds no answer to be acceptable), `mixed` (Markdown with lists, tables and code, four characters
 a token). In a debate (`upstream_debate`): `disputes` (a judge that finds a contradiction), `yields` and `caves` (they
 concede, with a named error or without), `slowly` (rebuttals and rulings take 20 s). `echo` says what it was
-asked: as its answer, as the message of its error, or in all prose of its verdict, rebuttals and ruling. A model called
-`broken-KIND` does what `tests.faults` says of that kind.
+asked: as its answer, as the message of its error, or in all prose of its verdict, rebuttals and ruling. `held1`: the
+first time that it is asked it stands still, as below; `held2`: the second time. A model called `broken-KIND` does what
+`tests.faults` says of that kind.
 
 `GET /stats` tells how many streams are open, began, were closed early and are held, and which models were asked.
 `GET /hold/KIND`: from now on every stream of that kind (`answer`, `verdict`, `rebuttal`, `ruling`) stands still once
@@ -72,6 +73,7 @@ class Behaviour:
     rate: float = 0.0
     tokens: int = 40
     status: int = 200
+    held: frozenset[int] = frozenset()
     words: frozenset[str] = frozenset()
 
     @classmethod
@@ -83,6 +85,7 @@ class Behaviour:
             rate=float(numbers.get("rate", 0)),
             tokens=numbers.get("tokens", 40),
             status=numbers.get("status", 200),
+            held=frozenset(int(m[1]) for part in parts if (m := re.fullmatch(r"held(\d+)", part))),
             words=frozenset(parts),
         )
 
@@ -139,7 +142,7 @@ class Upstream:
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
         self.stats = Stats()
-        self._gate = Gate()
+        self.gate = Gate()
 
     async def __aenter__(self) -> Upstream:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port)
@@ -193,18 +196,19 @@ class Upstream:
             message = {"error": {"message": said, "code": behaviour.status}}
             _send_json(writer, behaviour.status, message)
         else:
-            await self._until_hung_up(_write_stream(asked, behaviour, writer, self._gate), reader)
+            nth = self.stats.asked[asked["model"]]
+            await self._until_hung_up(_write_stream(asked, behaviour, writer, self.gate, nth), reader)
 
     def _tell(self, path: str, writer: asyncio.StreamWriter) -> None:
         _, _, deed = path.rpartition("/v1/")
         if deed.startswith("hold/"):
-            self._gate.holds = cast(Kind, deed.removeprefix("hold/"))
+            self.gate.holds = cast(Kind, deed.removeprefix("hold/"))
         elif deed == "let-all":
-            self._gate.holds = None
+            self.gate.holds = None
         if deed in ("let-on", "let-all"):
-            self._gate.let_on()
+            self.gate.let_on()
         if deed == "stats" or deed.startswith(("hold/", "let-")):
-            _send_json(writer, 200, self.stats.as_json() | {"held": len(self._gate.standing)})
+            _send_json(writer, 200, self.stats.as_json() | {"held": len(self.gate.standing)})
         else:
             _send_json(writer, 200, {"data": [{"id": name} for name in LISTED]})
 
@@ -257,7 +261,9 @@ def _send_json(writer: asyncio.StreamWriter, status: int, value: object) -> None
     writer.write(head.encode() + body)
 
 
-async def _write_stream(asked: dict[str, Any], behaviour: Behaviour, writer: asyncio.StreamWriter, gate: Gate) -> None:
+async def _write_stream(
+    asked: dict[str, Any], behaviour: Behaviour, writer: asyncio.StreamWriter, gate: Gate, nth: int
+) -> None:
     if "hang" in behaviour.words:
         await asyncio.Event().wait()
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -265,7 +271,7 @@ async def _write_stream(asked: dict[str, Any], behaviour: Behaviour, writer: asy
     loop = asyncio.get_running_loop()
     start = loop.time() + behaviour.ttft_s
     for number, piece in enumerate(pieces):
-        if number == len(pieces) * 2 // 3 and gate.holds == _kind(asked, behaviour.words):
+        if number == len(pieces) * 2 // 3 and (nth in behaviour.held or gate.holds == _kind(asked, behaviour.words)):
             stood = loop.time()
             await gate.stand(writer)
             start += loop.time() - stood

@@ -27,7 +27,7 @@ from fusion.providers.openai_chat import OpenAIChatProvider
 from fusion.providers.reply import ReadLimits
 
 CANARY = "sk-or-v1-canary0123456789abcdefCANARY"
-REQUEST = CompletionRequest("acme/model-1", (Message("user", "Capital of France?"),), max_tokens=100, timeout_s=5)
+REQUEST = CompletionRequest("acme/model-1", (Message("user", "Capital of France?"),), max_tokens=100, timeout_s=60)
 
 SSE = {"content-type": "text/event-stream"}
 Handler = Callable[[httpx.Request], httpx.Response]
@@ -146,6 +146,18 @@ class Upstream:
     requests: list[bytes] = field(default_factory=list)
     connections: int = 0
     closed: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+async def soon(condition: Callable[[], object]) -> bool:
+    """Whether it comes true within half a second in which this loop runs; both ends of a connection are in it.
+
+    Turns of the loop are counted instead of time: a machine that is busy, or stands still, makes them longer, not more.
+    """
+    for _ in range(50):
+        if condition():
+            return True
+        await asyncio.sleep(0.01)
+    return bool(condition())
 
 
 Script = Callable[[asyncio.StreamWriter], Awaitable[None]]

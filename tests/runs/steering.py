@@ -13,11 +13,12 @@ from fusion.models import Run
 from fusion.runs.selectors import load_record
 
 db = sync_to_async
+PATIENCE_S = 60.0  # for what comes in any case, on a machine that is busy with something else
 
 
 async def until(condition: Callable[[], object]) -> None:
     """Wait for something that other tasks bring about; there is no event to wait for."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 

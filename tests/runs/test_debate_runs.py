@@ -69,9 +69,10 @@ async def test_without_a_dispute_a_debate_is_a_merge(worker: Worker, upstream: U
 async def test_a_person_ends_a_debate_after_the_round_under_way(
     worker: Worker, upstream: Upstream, person: User
 ) -> None:
-    run = await debate(person, FIRST, SECOND, "m-c-caves-tokens20-rate40", debate_rounds=3)
-    await until(lambda: (record := live_record(run)) and record.debate.rounds)
+    run = await debate(person, FIRST, SECOND, "m-c-caves-held2-tokens20", debate_rounds=3)
+    await until(lambda: upstream.gate.standing)
     await db(services.end_debate)(run=run, person=person)
+    upstream.gate.let_on()
     record = await ended(run)
     assert record.debate.reason is StopReason.ASKED and len(record.debate.rounds) == 1
     assert record.final.final is not None and record.final.final.kind is FinalKind.RULED

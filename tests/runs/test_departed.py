@@ -15,7 +15,7 @@ from fusion.teams.lifecycle import delete_team
 from fusion.teams.members import remove_member
 from tests.factories import make_pool, make_run, make_user, team_of
 from tests.runs.conftest import ask, pool_of
-from tests.runs.steering import db, ended, live_record, until
+from tests.runs.steering import db, ended, until
 from tests.upstream import Upstream
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -32,13 +32,14 @@ def _remove(person: User, colleague: User) -> None:
 async def test_a_run_of_somebody_who_is_removed_meanwhile_ends_properly(
     worker: Worker, upstream: Upstream, person: User
 ) -> None:
-    pool: Pool = await db(pool_of)(person, "m-rate100-tokens100", "m-two-rate100-tokens100")
+    pool: Pool = await db(pool_of)(person, "m-held1-tokens20", "m-two-held1-tokens20")
     colleague = await db(_colleague)(person)
     run = await db(ask)(colleague, pool)
-    await until(lambda: (record := live_record(run)) and all(a.text for a in record.answers.values()))
+    await until(lambda: len(upstream.gate.standing) == 2)
     await db(_remove)(person, colleague)
     with pytest.raises(NotAllowed):
         await db(services.stop_run)(run=run, person=colleague)
+    upstream.gate.let_on()
     record = await ended(run)
     assert record.state is RunState.DONE and record.final.text
     assert record.author == "Colleague"

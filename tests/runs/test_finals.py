@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 QUICK, OTHER, THIRD = "m-b-tokens20", "m-a-tokens30", "m-c-tokens25"
 SLOW = "m-slow-rate50-tokens5000"
 UNIQUE, DOWN, NONE = "custom:judge-unique-tokens5", "custom:judge-status401", "custom:judge-none-tokens5"
-SLOW_JUDGE = "custom:judge-rate200-tokens200"
+HELD_JUDGE = "custom:judge-held1-tokens5"
 
 
 async def judged(person: User, *models: str, mode: str = "best-of", **rules: Any) -> Run:
@@ -137,7 +137,7 @@ async def test_what_the_next_re_judge_gives_is_told_alone(worker: Worker, upstre
 async def test_stopped_while_it_judges_the_final_stands(worker: Worker, upstream: Upstream, person: User) -> None:
     run = await judged(person, QUICK, OTHER)
     before, first = await db(load_record)(run), live_run(run)
-    await db(rejudge_run)(run=run, person=person, judge=SLOW_JUDGE)
+    await db(rejudge_run)(run=run, person=person, judge=HELD_JUDGE)
     await until(lambda: live_run(run) is not first and live_run(run).record.judge.text)
     assert live_run(run).record.final.final is None
     await db(services.stop_run)(run=run, person=person)
@@ -181,7 +181,7 @@ async def test_a_text_that_was_whole_when_the_stop_came_is_the_new_final(
 async def test_a_stopped_re_judge_is_taken_up_again_with_its_verdict(
     worker: Worker, upstream: Upstream, person: User
 ) -> None:
-    run = await judged(person, QUICK, OTHER, writer="custom:m-w-rate200-tokens60")
+    run = await judged(person, QUICK, OTHER, writer="custom:m-w-held1-tokens60")
     first = live_run(run)
     await db(rejudge_run)(run=run, person=person, mode="merge", judge=UNIQUE, rubric="research")
     await until(lambda: live_run(run) is not first and live_run(run).record.final.text)
@@ -251,12 +251,14 @@ async def test_a_re_judge_without_a_final_before_it_is_how_the_run_ends(
 # --- what is judged ------------------------------------------------------------------------------------
 
 
-async def late_run(person: User) -> Run:
+async def late_run(person: User, upstream: Upstream) -> Run:
     """A done run whose third answer came too late."""
-    pool = await db(pool_of)(person, QUICK, OTHER, "m-c-rate30-tokens60", grace_s=60)
+    pool = await db(pool_of)(person, QUICK, OTHER, "m-c-held1-tokens60", grace_s=60)
     run = await db(ask)(person, pool)
     await until(lambda: (record := live_record(run)) and record.answers["B"].state.is_final)
     await db(services.judge_now)(run=run, person=person)
+    await until(lambda: live_run(run).record.final.final and upstream.gate.standing)
+    upstream.gate.let_on()
     assert (await ended(run)).answers["C"].late
     return run
 
@@ -264,7 +266,7 @@ async def late_run(person: User) -> Run:
 async def test_late_answers_are_judged_too_when_they_are_chosen(
     worker: Worker, upstream: Upstream, person: User
 ) -> None:
-    run = await late_run(person)
+    run = await late_run(person, upstream)
     assert not (await db(load_record)(run)).final.out_of_date
     record = await again(run, person)
     assert record.judge.judgement is not None and sorted(record.judge.judgement.order) == ["A", "B", "C"]
@@ -272,7 +274,7 @@ async def test_late_answers_are_judged_too_when_they_are_chosen(
 
 
 async def test_an_answer_that_is_not_chosen_is_left_out(worker: Worker, upstream: Upstream, person: User) -> None:
-    run = await late_run(person)
+    run = await late_run(person, upstream)
     record = await again(run, person, letters="AB")
     assert record.judge.judgement is not None and sorted(record.judge.judgement.order) == ["A", "B"]
     assert record.answers["C"].late and not record.final.out_of_date

@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 
 from fusion.catalogue.available import models_of
-from fusion.models import Team
+from fusion.models import ModelEntry, Team
 from fusion.runs.pools import MemberSpec, PoolSpec, Trouble, nearest, pool_warnings, troubles_of
 from tests.shelves import change_connection, info, make_connection, vanish
 
@@ -31,7 +31,8 @@ def lab(team: Team) -> None:
         vanish(row, model)
 
 
-TODAY = date_format(timezone.localtime(), "j M")
+def _since(model_id: str) -> str:
+    return date_format(timezone.localtime(ModelEntry.objects.get(model_id=model_id).vanished_at), "j M")
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,7 @@ def test_a_member_that_is_not_listed_any_more_is_still_asked(
     team: Team, lab: None, changes: dict[str, object], effect: str
 ) -> None:
     trouble = _only(team, _spec(judge="lab:second", **changes))
-    assert trouble.reason.endswith(f"“b” is not listed by Lab since {TODAY}.")
+    assert trouble.reason.endswith(f"“b” is not listed by Lab since {_since('b')}.")
     assert "It is still asked" in trouble.effect and effect in trouble.effect
     assert not trouble.blocks
 

@@ -75,7 +75,7 @@ def is_at_work(record: RunRecord) -> bool:
     return bool(record.final.text or any(column.state is AnswerState.STREAMING for column in record.answers.values()))
 
 
-SLOW_JUDGE, DOWN = "judge-rate200-tokens200", "judge-status401"
+HELD_JUDGE, DOWN = "judge-held1-tokens5", "judge-status401"
 FALLBACK = {"judge": DOWN, "fallback_judges": ("custom:judge",)}
 UNIQUE = {"judge": "judge-unique-tokens5"}
 SLOW_WRITER = {**UNIQUE, "writer": "custom:m-w-rate50-tokens5000"}
@@ -92,7 +92,7 @@ WAYS: dict[str, tuple[RunState, str, tuple[str, ...], dict[str, Any], Steer]] = 
         nothing,
     ),
     "stopped in answers": (RunState.CANCELLED, "best-of", (QUICK, SLOW), {}, stop_in_answers),
-    "stopped in judging": (RunState.CANCELLED, "best-of", (QUICK, OTHER), {"judge": SLOW_JUDGE}, stop_in_judging),
+    "stopped in judging": (RunState.CANCELLED, "best-of", (QUICK, OTHER), {"judge": HELD_JUDGE}, stop_in_judging),
     "stopped in writing": (RunState.CANCELLED, "merge", (QUICK, OTHER), SLOW_WRITER, stop_in_writing),
     "failed": (RunState.FAILED, "best-of", ("m-status401", "m-x-status401"), {}, nothing),
     "unjudged": (RunState.UNJUDGED, "best-of", (QUICK, OTHER), {"judge": DOWN}, nothing),
@@ -112,7 +112,7 @@ WAYS: dict[str, tuple[RunState, str, tuple[str, ...], dict[str, Any], Steer]] = 
         RunState.INTERRUPTED,
         "best-of",
         (QUICK, OTHER),
-        {"judge": SLOW_JUDGE},
+        {"judge": HELD_JUDGE},
         interrupt_in_judging,
     ),
     "interrupted in writing": (RunState.INTERRUPTED, "merge", (QUICK, OTHER), SLOW_WRITER, interrupt_in_writing),

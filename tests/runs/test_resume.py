@@ -37,7 +37,7 @@ async def interrupted(worker: Worker) -> None:
 async def test_interrupted_in_writing_only_the_writer_is_asked_again(
     worker: Worker, upstream: Upstream, person: User
 ) -> None:
-    writer = "m-w-rate20-tokens200"
+    writer = "m-w-rate50-tokens5000"
     pool = await db(pool_of)(person, QUICK, OTHER, judge=UNIQUE, writer=f"custom:{writer}")
     run = await db(ask)(person, pool, mode="merge")
     await until(lambda: (record := live_record(run)) and record.final.text)

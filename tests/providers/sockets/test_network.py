@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import socket
 import ssl
-import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
@@ -33,9 +32,11 @@ from tests.providers.wire import (
     hear,
     http_chunk,
     serving,
+    soon,
 )
 
-SLOW = ReadLimits(pace_s=30.0)  # no test waits for this pause: only an end of the stream can cut it short
+# No test waits for this pause: only an end of the stream can cut it short, else the request runs out of its time.
+SLOW = ReadLimits(pace_s=3600.0)
 
 
 @pytest.fixture(autouse=True)
@@ -77,18 +78,14 @@ async def test_a_connection_is_used_again_after_a_whole_stream() -> None:
 
 async def test_the_pause_between_reads_does_not_delay_the_end() -> None:
     pieces = [event(chunk(str(index))) for index in range(20)]
-    began = time.monotonic()
     async with serving(sending(*pieces, event(chunk(reason="stop")), DONE)) as upstream:
         heard = await hear(provider_at(upstream.url, SLOW))
     assert heard.text == "".join(map(str, range(20)))
-    assert time.monotonic() - began < 5
 
 
 async def test_the_end_of_a_body_without_done_ends_the_pause_too() -> None:
-    began = time.monotonic()
     async with serving(sending(event(chunk("a")), event(chunk("b", reason="stop")))) as upstream:
         assert (await hear(provider_at(upstream.url, SLOW))).text == "ab"
-    assert time.monotonic() - began < 5
 
 
 async def test_a_connection_that_is_closed_in_mid_answer_ends_the_pause_and_is_a_cut() -> None:
@@ -98,11 +95,9 @@ async def test_a_connection_that_is_closed_in_mid_answer_ends_the_pause_and_is_a
         writer.write(http_chunk(event(chunk("b"))))
         writer.close()
 
-    began = time.monotonic()
     async with serving(script) as upstream:
         heard = await hear(provider_at(upstream.url, SLOW))
     assert heard.text == "ab" and isinstance(heard.error, ProviderStreamCut)
-    assert time.monotonic() - began < 5
 
 
 async def test_the_first_token_is_given_at_once_and_later_ones_gather() -> None:
@@ -143,8 +138,7 @@ async def test_closing_the_iterator_closes_the_upstream_connection() -> None:
         stream = provider_at(upstream.url, SLOW).stream(REQUEST)
         assert await anext(stream) == TextDelta("on and on")
         await stream.aclose()
-        async with asyncio.timeout(0.5):
-            await upstream.closed.wait()
+        assert await soon(upstream.closed.is_set)
 
 
 async def test_cancelling_the_reader_closes_the_upstream_connection_also_during_a_pause() -> None:
@@ -161,8 +155,7 @@ async def test_cancelling_the_reader_closes_the_upstream_connection_also_during_
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-        async with asyncio.timeout(0.5):
-            await upstream.closed.wait()
+        assert await soon(upstream.closed.is_set)
 
 
 async def test_cancelling_before_the_first_byte_closes_the_upstream_connection() -> None:
@@ -177,8 +170,7 @@ async def test_cancelling_before_the_first_byte_closes_the_upstream_connection()
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-        async with asyncio.timeout(0.5):
-            await upstream.closed.wait()
+        assert await soon(upstream.closed.is_set)
 
 
 async def test_no_task_is_left_when_a_stream_is_closed_early() -> None:
@@ -196,8 +188,7 @@ async def test_a_stream_that_falls_silent_is_given_up_and_its_connection_closed(
     async with serving(endless) as upstream:
         heard = await hear(provider_at(upstream.url, ReadLimits(idle_s=0.05, pace_s=0)))
         assert heard.text == "on and on" and isinstance(heard.error, ProviderTimeout)
-        async with asyncio.timeout(0.5):
-            await upstream.closed.wait()
+        assert await soon(upstream.closed.is_set)
 
 
 async def test_the_total_time_bounds_a_stream_that_never_ends() -> None:
@@ -269,15 +260,12 @@ async def test_tls_streams_are_paced_ended_and_closed_like_plain_ones(
     certificate: Path, server_tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    began = time.monotonic()
     async with serving(sending(event(chunk("a")), event(chunk("b")), PARIS), tls=server_tls) as upstream:
         for _ in range(2):
             assert (await hear(provider_at(upstream.url, SLOW))).text == "abParis."
         assert upstream.connections == 1
-        async with asyncio.timeout(0.5):
-            await close_shared_clients()
-            await upstream.closed.wait()
-    assert time.monotonic() - began < 5
+        closing = asyncio.ensure_future(close_shared_clients())
+        assert await soon(lambda: closing.done() and upstream.closed.is_set())
 
 
 async def test_an_early_close_of_a_tls_stream_does_not_wait_for_the_other_side(
@@ -288,8 +276,7 @@ async def test_an_early_close_of_a_tls_stream_does_not_wait_for_the_other_side(
         stream = provider_at(upstream.url, SLOW).stream(REQUEST)
         assert await anext(stream) == TextDelta("on and on")
         await stream.aclose()
-        async with asyncio.timeout(0.5):
-            await upstream.closed.wait()
+        assert await soon(upstream.closed.is_set)
 
 
 async def test_a_certificate_that_nobody_trusts_is_refused(server_tls: ssl.SSLContext) -> None:
