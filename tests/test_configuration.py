@@ -20,8 +20,7 @@ from django.core.checks import run_checks
 from fusion_site.configuration import Address, Environment, Sealed
 from fusion_site.redacting import RedactingFormatter
 from fusion_site.secrets import MAKERS, stored_secrets
-
-ROOT = Path(__file__).resolve().parent.parent
+from tests.processes import PATIENCE_S, ROOT
 
 
 def variables_read() -> set[str]:
@@ -45,7 +44,7 @@ def run_manage(*arguments: str, data_dir: Path, env: dict[str, str] | None = Non
         env={**clean, **(env or {})},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
 
@@ -292,5 +291,7 @@ def test_what_ci_runs_fails_without_a_browser_whatever_the_machine_says_of_itsel
     make.write_text('#!/bin/sh\necho "CI=$CI $*"\n')
     make.chmod(0o700)
     env = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "CI": given}
-    ran = subprocess.run([ROOT / ".ci" / "run"], env=env, capture_output=True, text=True, timeout=30, check=True)
+    ran = subprocess.run(
+        [ROOT / ".ci" / "run"], env=env, capture_output=True, text=True, timeout=PATIENCE_S, check=True
+    )
     assert ran.stdout.strip() == "CI=true --no-print-directory test"

@@ -21,10 +21,8 @@ from pathlib import Path
 import pytest
 
 from fusion.management.bodies import FILES_RESERVED, raise_file_limit
-from tests.processes import free_port, wait_for
+from tests.processes import PATIENCE_S, ROOT, free_port, wait_for
 
-ROOT = Path(__file__).resolve().parent.parent
-PATIENCE_S = 60.0
 SOCKET = "/ws/r/00000000-0000-4000-8000-000000000000"
 SOCKET_HEADERS = {
     "Upgrade": "websocket",

@@ -12,7 +12,6 @@ import sys
 import termios
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,17 @@ from django.db import OperationalError
 
 from fusion.management.commands.fuse import _database_problem
 from fusion.runs.progress import harmless
-from tests.processes import ROOT, environment, manage, migrate, upstream_process, upstream_stats
+from tests.processes import (
+    PATIENCE_S,
+    ROOT,
+    environment,
+    manage,
+    migrate,
+    set_up,
+    upstream_process,
+    upstream_stats,
+    wait_for,
+)
 
 
 @pytest.fixture(scope="module")
@@ -101,16 +110,29 @@ def started(data_dir: Path, upstream: str, *arguments: str) -> subprocess.Popen[
     )
 
 
-@pytest.mark.parametrize("calls", [1, 3, 4], ids=["answers", "last answer", "judging"])
-def test_ctrl_c_stops_the_upstream_calls_and_keeps_what_came(data_dir: Path, upstream: str, calls: int) -> None:
+@pytest.fixture(scope="module")
+def slow_dir(tmp_path_factory: pytest.TempPathFactory, upstream: str) -> Path:
+    """Where the judge of one pool and the members of another take longer than any test."""
+    made = tmp_path_factory.mktemp("slow")
+    slow = tuple(f"m-{letter}-rate20-tokens2000" for letter in "abc")
+    set_up(made, upstream, members=["m-a", "m-b", "m-c"], judge="judge-rate20-tokens2000", slow=slow)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("pool", "calls"), [("slow", 1), ("slow", 3), ("bench", 4)], ids=["answers", "last answer", "judging"]
+)
+def test_ctrl_c_stops_the_upstream_calls_and_keeps_what_came(
+    slow_dir: Path, upstream: str, pool: str, calls: int
+) -> None:
     begun = upstream_stats(upstream)["begun"]
-    process = started(data_dir, upstream, "Why?", "--json")
+    process = started(slow_dir, upstream, "Why?", "--json", "--pool", pool)
     while upstream_stats(upstream)["begun"] < begun + calls:
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130, err
-    assert upstream_stats(upstream)["open"] == 0
+    wait_for(lambda: upstream_stats(upstream)["open"] == 0)
     assert json.loads(out)["state"] == "cancelled"
     assert "Traceback" not in err
 
@@ -120,7 +142,7 @@ def test_a_reader_that_left_is_no_error(data_dir: Path, upstream: str) -> None:
     assert process.stdin is not None and process.stdout is not None and process.stderr is not None
     process.stdin.close()
     process.stdout.close()
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=PATIENCE_S) == 0
     err = process.stderr.read()
     process.stderr.close()
     assert "Broken" not in err and "Traceback" not in err
@@ -137,7 +159,7 @@ def test_a_final_that_cannot_be_written_is_said_in_a_sentence(data_dir: Path, re
         env=environment(data_dir),
         stderr=subprocess.PIPE,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert asked.returncode == 1
@@ -152,30 +174,43 @@ def test_a_closed_standard_input_is_a_bad_argument(data_dir: Path) -> None:
         env=environment(data_dir),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert asked.returncode == 2
     assert asked.stderr.startswith("fuse: Standard input is closed")
 
 
-def test_ctrl_c_while_the_command_is_still_loading_says_nothing(data_dir: Path) -> None:
+STANDS_STILL = """
+import signal, sys, time
+
+class StandsStill:
+    def find_spec(self, name, *_):
+        if name == {name!r}:
+            print("loading", flush=True)
+            time.sleep({seconds})
+
+sys.meta_path.insert(0, StandsStill())
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background jobs are without
+"""
+
+
+@pytest.mark.parametrize("name", ["django.core.management", "fusion.runs.worker"])
+def test_ctrl_c_while_the_command_is_still_loading_says_nothing(data_dir: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / "sitecustomize.py").write_text(STANDS_STILL.format(name=name, seconds=PATIENCE_S))
     process = subprocess.Popen(
-        [sys.executable, "-X", "importtime", "manage.py", "fuse", "Why?"],
+        [sys.executable, "manage.py", "fuse", "Why?"],
         cwd=ROOT,
-        env=environment(data_dir),
+        env=environment(data_dir, PYTHONPATH=str(tmp_path)),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # who runs tests in the background ignores it
     )
-    assert process.stderr is not None
-    while "django.core.management" not in process.stderr.readline():
-        assert process.poll() is None
+    assert process.stdout is not None
+    assert process.stdout.readline() == "loading\n"
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, out) == (130, ""), err
-    assert "Traceback" not in err
+    out, err = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, out, err) == (130, "", "")
 
 
 INTERRUPTED_WHERE_EXCEPTIONS_ARE_DROPPED = """
@@ -203,7 +238,7 @@ def test_ctrl_c_is_obeyed_where_python_drops_every_exception(data_dir: Path) -> 
         env=environment(data_dir),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
 
@@ -251,7 +286,7 @@ def test_a_database_that_is_held_is_told_from_one_that_is_missing() -> None:
 
 def test_the_question_comes_from_standard_input(data_dir: Path, upstream: str) -> None:
     process = started(data_dir, upstream, "-", "--json", "--pool", "simulated-panel", "--mode", "best-of")
-    out, err = process.communicate("Warum ist der Himmel blau?", timeout=60)
+    out, err = process.communicate("Warum ist der Himmel blau?", timeout=PATIENCE_S)
     assert process.returncode == 0, err
     assert json.loads(out)["mode"] == "best-of"
 
@@ -263,7 +298,7 @@ def test_bytes_that_are_not_text_are_a_bad_argument(data_dir: Path) -> None:
         env=environment(data_dir),
         input=b"Why \xff?",
         capture_output=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert asked.returncode == 2
