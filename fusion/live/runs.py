@@ -2,7 +2,8 @@
 
 The engine's events change the record at once; at most `TICKS_PER_S` times a second the version (`seq`) goes up and the
 doorbell rings. Readers never get text from the bell: they read the record, under its lock, from wherever they stand.
-Stage events ring at once, deltas wait for the tick.
+Stage events ring at once, deltas wait for the tick. A while after the last of them it rings once more: what readers
+look at less often than it grows would else stand still behind a text that pauses.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from fusion.live.folding import apply
 from fusion.live.record import RunRecord
 
 TICKS_PER_S = 9.0
+PAUSE_S = 1.0  # as long as the slowest pace at which a region of the page is read
 KEPT_AFTER_END_S = 90.0
 
 Ring = Callable[[str], None]
@@ -36,6 +38,8 @@ class LiveRun:
     lock: threading.RLock = field(default_factory=threading.RLock)
     started: float = field(default_factory=time.monotonic)
     _dirty: bool = False
+    _has_grown: bool = False
+    _pause: asyncio.Handle | None = None
     _bell: asyncio.Handle | None = None
     _bell_at: float = 0.0
     _last_bell: float = float("-inf")
@@ -46,10 +50,12 @@ class LiveRun:
 
     def add(self, event: ev.Event) -> None:
         """Apply one event and see to it that readers are told in time."""
+        is_delta = isinstance(event, ev.DELTAS)
         with self.lock:
             apply(self.record, event, at_ms=self.at_ms())
             self._dirty = True
-        self._schedule(at_once=not isinstance(event, ev.DELTAS))
+            self._has_grown |= is_delta
+        self._schedule(at_once=not is_delta)
 
     def _schedule(self, *, at_once: bool) -> None:
         loop = asyncio.get_running_loop()
@@ -73,7 +79,19 @@ class LiveRun:
             self._dirty = False
             self.record.now_ms = max(self.record.now_ms, self.at_ms())
             self.seq += 1
+        self._await_pause()
         self.ring(self.record.public_id)
+
+    def _await_pause(self) -> None:
+        if self._pause is not None and (self._has_grown or self.record.is_final):
+            self._pause.cancel()
+        if self._has_grown and not self.record.is_final:
+            self._pause = asyncio.get_running_loop().call_later(PAUSE_S, self._paused)
+        self._has_grown = False
+
+    def _paused(self) -> None:
+        self._dirty = True
+        self.flush()
 
 
 class LiveRuns:

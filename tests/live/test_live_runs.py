@@ -15,7 +15,7 @@ from fusion.engine import events as ev
 from fusion.engine.types import Answer, AnswerState, Mode, Role, RunState
 from fusion.live.folding import apply
 from fusion.live.record import AnswerRecord, EndpointFacts, RunRecord
-from fusion.live.runs import KEPT_AFTER_END_S, TICKS_PER_S, LiveRun, LiveRuns
+from fusion.live.runs import KEPT_AFTER_END_S, PAUSE_S, TICKS_PER_S, LiveRun, LiveRuns
 
 FACTS = EndpointFacts("lab:m", "m", "M", "Lab")
 
@@ -61,7 +61,7 @@ async def test_many_deltas_ring_at_most_nine_times_a_second(live: LiveRun, bell:
     for _ in range(1000):
         live.add(ev.AnswerGrew("A", "x"))
         await asyncio.sleep(0.002)
-    await asyncio.sleep(1)
+    await asyncio.sleep(PAUSE_S / 2)
     assert 15 <= len(bell.rings) <= 2 * TICKS_PER_S + 1
     assert all(later - earlier >= 1 / TICKS_PER_S - 1e-6 for earlier, later in pairwise(bell.rings))
     assert live.record.answers["A"].text == "x" * 1000
@@ -72,8 +72,22 @@ async def test_the_last_delta_is_told_without_another_event(live: LiveRun, bell:
     await asyncio.sleep(0.01)
     live.add(ev.AnswerGrew("A", " two"))
     seq = live.seq
-    await asyncio.sleep(1)
+    await asyncio.sleep(PAUSE_S / 2)
     assert live.seq == seq + 1 and len(bell.rings) == 2
+
+
+async def test_a_text_that_pauses_is_told_once_more_to_those_who_read_it_at_a_slower_pace(
+    live: LiveRun, bell: Bell
+) -> None:
+    live.add(ev.AnswerGrew("A", "one"))
+    await asyncio.sleep(PAUSE_S / 2)
+    live.add(ev.AnswerAsked("B"))
+    await asyncio.sleep(60)
+    assert [at - bell.rings[0] for at in bell.rings] == pytest.approx([0, PAUSE_S / 2, PAUSE_S])
+    live.add(ev.AnswerGrew("A", " two"))
+    live.add(ev.RunEnded(RunState.CANCELLED))
+    await asyncio.sleep(60)
+    assert live.seq == len(bell.rings) == 4, "something rang after the end"
 
 
 async def test_a_stage_event_rings_at_once(live: LiveRun, bell: Bell) -> None:
