@@ -213,6 +213,8 @@ if slow := tuple(MemberSpec("custom:" + name) for name in {slow!r}):
     make_pool(user, name="Slow", members=slow, **rules)
     quick = tuple(MemberSpec(f"custom:m-{{letter}}-mixed-rate800-tokens700") for letter in "ab")
     make_pool(user, name="Late", members=(*quick, slow[0]), **rules)
+    at_once = tuple(MemberSpec(f"custom:{{letter}}-rate2000-tokens420") for letter in "abc")
+    make_pool(user, name="Quick", members=at_once, **rules)
 session = SessionStore()
 session[SESSION_KEY] = str(user.pk)
 session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
@@ -229,7 +231,8 @@ def set_up(
     """Make alice with a session, and a pool of the model server's models: session key, pool id.
 
     `slow`: members of a second pool of that name, for runs that have to be still under way when something is done. Of
-    a third pool, `Late`, two members answer at once, with Markdown, and the last is the first of `slow`.
+    a third pool, `Late`, two members answer at once, with Markdown, and the last is the first of `slow`. All members of
+    a fourth, `Quick`, answer at once, for runs that only have to be over.
     """
     migrate(data_dir)
     script = SET_UP.format(members=members, judge=judge, slow=slow, rules={"grace_s": 60, **rules})

@@ -20,7 +20,7 @@ SLOW = "m-ttft100-rate80-tokens420"
 MEMBERS = [SLOW, "m-b-ttft200-rate60-tokens300", "m-c-ttft150-rate90-tokens420"]
 JUDGE = "judge-rate400"
 # Minutes of text: whatever a slow machine takes, these are still being written, and no limit of time ends them.
-SLOW_MEMBERS = tuple(f"s{number}-ttft100-rate20-tokens4000" for number in range(3))
+SLOW_MEMBERS = tuple(f"s{number}-ttft100-rate20-tokens20000" for number in range(3))
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 PATIENCE_MS = 40_000
 NO_LIMITS = {f"FUSION_{limit}_TIMEOUT_S": "1800" for limit in ("PANEL", "JUDGE", "WRITER", "ROUND", "RUN")}
@@ -86,11 +86,12 @@ class Site:
         *,
         slow: bool = False,
         late: bool = False,
+        quick: bool = False,
     ) -> str:
-        """Ask from the front page, of the pool `Slow` if `slow`, of `Late` if `late`; gives the address of the run."""
+        """Ask from the front page, of the pool `Slow`, `Late` or `Quick` if so said; gives the address of the run."""
         page.goto(self.server.url)
         page.fill("textarea[name=prompt]", question)
-        name = "Slow" if slow else "Late" if late else ""
+        name = "Slow" if slow else "Late" if late else "Quick" if quick else ""
         page.select_option(
             "select[name=pool]", label=f"{name} · 3 members" if name else None, value=None if name else self.pool
         )
