@@ -24,6 +24,10 @@ SLOW_MEMBERS = tuple(f"s{number}-ttft100-rate20-tokens20000" for number in range
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 PATIENCE_MS = 40_000
 NO_LIMITS = {f"FUSION_{limit}_TIMEOUT_S": "1800" for limit in ("PANEL", "JUDGE", "WRITER", "ROUND", "RUN")}
+# A socket is open once its first word is there: what is done to a page before concerns a way that may not be taken.
+COUNT_SOCKETS = (
+    "document.addEventListener('fusion:connected', () => { window.__sockets = (window.__sockets ?? 0) + 1; })"
+)
 FITS = "document.documentElement.scrollWidth <= innerWidth"
 # What somebody would miss: controls that stand outside of the window or are too small to hit, and up to a tablet the
 # rest of a table.
@@ -76,6 +80,7 @@ class Site:
         context = self.browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
         context.add_cookies([{"name": "fusion_session", "value": self.session, "url": self.server.url}])
         context.set_default_timeout(PATIENCE_MS)
+        context.add_init_script(COUNT_SOCKETS)
         return context
 
     def ask(
@@ -189,6 +194,11 @@ def says(page: Page, selector: str, words: str) -> None:
     """Until these words stand there, whatever white space is between them."""
     said = f"document.querySelector({json.dumps(selector)})?.textContent.replace(/\\s+/g, ' ')"
     until(page, f"{said}?.includes({json.dumps(words)})")
+
+
+def connected(page: Page) -> None:
+    """Until a socket has said its first word to this page, if its run is under way."""
+    until(page, "window.__sockets > 0 || document.getElementById('live-seq') === null")
 
 
 def streaming(page: Page, letter: str = "A", at_least: int = 200) -> None:

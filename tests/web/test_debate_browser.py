@@ -12,8 +12,8 @@ from tests.web.browsing import FITS, Site, faults_everywhere, listen, over, said
 
 pytestmark = pytest.mark.browser
 
-MEMBERS = ["m-a-rate60-tokens90", "m-b-yields-rate60-tokens90", "m-c-caves-rate60-tokens90"]
-JUDGE = "judge-disputes-unique-rate60-tokens60"
+MEMBERS = ["m-a-rate600-tokens90", "m-b-yields-rate600-tokens90", "m-c-caves-rate600-tokens90"]
+JUDGE = "judge-disputes-unique-rate600-tokens60"
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 
 import pytest
 from playwright.sync_api import Page, Route, WebSocketRoute
 
-from tests.web.browsing import Site, shown, until
+from tests.web.browsing import Site, connected, shown, until, until_so
 from tests.web.run_events import TEXTS, whole_run
 from tests.web.test_screen import Show, inner
 
@@ -50,7 +51,7 @@ class Stage:
         self._inner = inner(show.screen)
         self.page.route(re.compile("/r/"), self._serve)
         self.page.goto(address)
-        self.page.wait_for_timeout(100)
+        connected(self.page)
 
     def _connected(self, socket: WebSocketRoute) -> None:
         self.sockets.append(socket)
@@ -83,8 +84,6 @@ def address(site: Site) -> Iterator[str]:
     """A page of a run that is under way, to be filled with another one."""
     page = site.visit()
     yield site.ask(page, slow=True)
-    page.click("#act-stop")
-    page.wait_for_selector("#live-seq", state="detached")
     page.context.close()
 
 
@@ -152,7 +151,7 @@ def test_a_page_that_is_paused_while_columns_go_in_stands_still_and_catches_up(s
     begun, _, left, _ = stage.page.evaluate("window.__midway")
     assert begun > 0 and left == 0, "the columns are not those of one moment"
     stands, mark = stage.page.inner_html("#run-answers"), stage.page.evaluate(SEQ)
-    stage.send(frames[30:])
+    stage.receive(frames[30:])
     stage.page.wait_for_timeout(500)
     assert stage.page.evaluate(SEQ) == mark
     assert stage.page.inner_html("#run-answers") == stands
@@ -178,6 +177,7 @@ def test_a_fragment_without_a_place_brings_a_snapshot_once_the_rest_is_in(site: 
 def test_a_page_that_even_a_snapshot_does_not_put_right_says_so_and_asks_no_more(site: Site, address: str) -> None:
     first, last, frames = played()
     stage = Stage(site, address, first)
+    stage.page.clock.set_fixed_time(datetime.now())  # all of it in one moment, whatever this machine takes
     nowhere = '<b id="nowhere-A" hx-swap-oob="true"></b>'
     stage.send([nowhere + frames[0]])
     until_sockets(stage, 2)
@@ -190,8 +190,4 @@ def test_a_page_that_even_a_snapshot_does_not_put_right_says_so_and_asks_no_more
 
 
 def until_sockets(stage: Stage, count: int) -> None:
-    for _ in range(400):
-        if len(stage.sockets) >= count:
-            return
-        stage.page.wait_for_timeout(50)
-    raise AssertionError(f"{len(stage.sockets)} sockets were opened, not {count}")
+    until_so(stage.page, lambda: len(stage.sockets) >= count, f"{count} sockets are opened")

@@ -13,12 +13,11 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.pictures import picture
-from tests.web.browsing import Site, over, served_site, until, violations
+from tests.web.browsing import FITS, Site, over, served_site, until, until_so, violations
 
 pytestmark = pytest.mark.browser
 
-MEMBERS = ["m-a-rate80-tokens60", "m-blind-rate80-tokens60", "m-c-rate80-tokens60"]
-FITS = "document.documentElement.scrollWidth <= innerWidth"
+MEMBERS = ["m-a-tokens60", "m-blind-tokens60", "m-c-tokens60"]
 PNG, JPEG = picture(size=(300, 200)), picture("JPEG", size=(200, 300))
 CHOSEN = {"name": "square.png", "mimeType": "image/png", "buffer": PNG}
 WRONG = {"name": "notes.png", "mimeType": "image/png", "buffer": b"%PDF-1.7"}
@@ -39,7 +38,7 @@ BRING = """([kind, data, text]) => {
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     data_dir = tmp_path_factory.mktemp("images")
-    with served_site(data_dir, members=MEMBERS, judge="judge-rate200-tokens60") as site:
+    with served_site(data_dir, members=MEMBERS, judge="judge-tokens60") as site:
         yield site
 
 
@@ -140,8 +139,7 @@ def test_who_asks_while_an_image_is_on_its_way_waits_for_it(site: Site) -> None:
     until(page, "document.querySelector('[data-image-uploading]') !== null")
     page.click("[data-send]")
     assert "once the images are uploaded" in (page.text_content("[data-images-status]") or "")
-    while not held:
-        page.wait_for_timeout(20)
+    until_so(page, lambda: len(held) == 1, "the image is being sent")
     held[0].continue_()
     page.wait_for_url(re.compile("/r/"))
     assert page.locator(".run-top .image img").count() == 1

@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import re
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +18,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Error, Page, sync_playwright
 
 from tests.processes import Served, manage, migrate, served
-from tests.web.browsing import FITS, PATIENCE_MS, faults
+from tests.web.browsing import COUNT_SOCKETS, FITS, PATIENCE_MS, connected, faults, says, streaming, until_so
 from tests.web.test_run_browser import Cable
 
 pytestmark = pytest.mark.browser
@@ -69,7 +68,10 @@ print(json.dumps([session_of(alice), session_of(bob), runs]))
 
 @dataclass(frozen=True)
 class State:
-    """How to reach a state, and words that its page must show. `press`: buttons, each once its page is `ready`."""
+    """How to reach a state, and words that its page must show. `press`: buttons, each once its page is `ready`.
+
+    One that `stays` does so until somebody ends it, one that `passes` for the seconds that it takes.
+    """
 
     words: str
     members: tuple[str, ...] = ("careful", "terse", "bold")
@@ -81,6 +83,7 @@ class State:
     ready: str = ""
     press: tuple[str, ...] = ()
     stays: bool = False
+    passes: bool = False
     question: str = "logic-puzzle"
 
 
@@ -91,7 +94,7 @@ STATES = {
         "Thinking. The visible answer follows.",
         ("careful!thinking", "terse!thinking"),
         press=("button[form=run-again]",),  # it may be over by now
-        stays=True,
+        passes=True,
     ),
     "silent": State("Silent for more than 2 s", STALLED, rules=LONG, stays=True),
     "stragglers": State("Judge starts in", STALLED, rules=LONG, stays=True),
@@ -176,10 +179,11 @@ class Tour:
     def __init__(self, server: Served, context: BrowserContext, newcomer: BrowserContext, runs: dict[str, str]) -> None:
         self.server, self.context, self.newcomer, self.runs = server, context, newcomer, runs
 
-    def visitor(self) -> BrowserContext:
-        """A window of somebody who is not signed in."""
+    def visitor(self, **options: Any) -> BrowserContext:
+        """A window of its own, of somebody who is not signed in unless `options` bring a session."""
         assert self.context.browser is not None
-        context = self.context.browser.new_context(reduced_motion="reduce")
+        context = self.context.browser.new_context(reduced_motion="reduce", **options)
+        context.add_init_script(COUNT_SOCKETS)
         context.set_default_timeout(PATIENCE_MS)
         return context
 
@@ -235,18 +239,30 @@ def _settled(page: Page, state: State) -> None:
     for button in state.press:
         page.wait_for_selector(state.ready or button, state="visible")
         page.click(button)
-    if not state.stays:
-        page.wait_for_selector("#live-seq", state="detached")
-    _until_words(page, state.words)
+    _until_words(page, state.words, is_over=not state.stays and not state.passes)
+    if state.passes:
+        page.click("[data-pause]")
+        _until_words(page, state.words)
 
 
-def _until_words(page: Page, words: str) -> None:
-    deadline, text = time.monotonic() + PATIENCE_MS / 1000, ""
-    while words not in text:
-        assert time.monotonic() < deadline, f"{words!r} is not in {text[-3000:]}"
-        page.wait_for_timeout(100)
+def _until_words(page: Page, words: str, *, is_over: bool = False) -> None:
+    """Until they are there, and at the same time the run has ended if `is_over`."""
+    told = ""
+
+    def holds() -> bool:
+        nonlocal told
         with contextlib.suppress(Error):  # the page is being loaded anew
-            text = " ".join(page.inner_text("main").split())
+            text, is_live = page.evaluate(
+                "[document.querySelector('main').innerText, !!document.querySelector('#live-seq')]"
+            )
+            told = " ".join(text.split())
+            return words in told and not (is_over and is_live)
+        return False
+
+    try:
+        until_so(page, holds, words)
+    except AssertionError:
+        raise AssertionError(f"{words!r} is not in {told[-3000:]}, or the run goes on") from None
 
 
 def test_every_state_of_a_run_shows_its_words_and_fits_at_any_width(tour: Tour) -> None:
@@ -298,38 +314,41 @@ def test_somebody_signed_out_while_watching_is_led_back_to_the_run(tour: Tour) -
     page.fill("input[name=login]", "alice@example.com")
     page.fill("input[name=password]", "secret-pass-1")
     page.click("main button[type=submit]")
-    page.wait_for_selector("#live-seq", state="attached")
+    streaming(page)
+    connected(page)
     kept = page.inner_text("#doc-A")
     context.clear_cookies(name="fusion_session")
     page.evaluate("dispatchEvent(new Event('online'))")
     page.wait_for_selector("[data-live-status]:has-text('You are signed out.')")
     assert page.inner_text("#doc-A").startswith(kept[:200]) and kept
     page.click("#act-stop")
-    page.wait_for_selector("#toast:has-text('nothing on this page is lost')")
+    says(page, "#toast", "nothing on this page is lost")
     page.click("[data-live-sign-in]")
     page.fill("input[name=login]", "alice@example.com")
     page.fill("input[name=password]", "secret-pass-1")
     page.click("main button[type=submit]")
-    page.wait_for_url(re.compile(tour.runs["silent"]))
+    page.wait_for_url(f"{tour.server.url}/r/{tour.runs['silent']}")
     context.close()
 
 
 def test_what_came_while_the_connection_was_lost_is_counted(tour: Tour) -> None:
-    page = tour.context.new_page()
+    context = tour.visitor(storage_state=tour.context.storage_state())
+    page = context.new_page()
     cable = Cable(page)
     page.goto(tour.server.url)
     page.fill("textarea[name=prompt]", "Something that takes its time")
     page.select_option("select[name=pool]", label="slow · 2 members · simulated")
     page.click("[data-send]")
-    page.wait_for_selector("#doc-A > *", state="attached")
+    streaming(page, at_least=1)
     cable.pull()
-    page.wait_for_selector("[data-live-status]:has-text('Your run continues on the server')")
-    page.wait_for_timeout(1500)
+    says(page, "[data-live-status]", "Your run continues on the server")
+    missed, other = len(page.inner_text("#doc-A")) + 20, tour.context.new_page()
+    other.goto(page.url)
+    streaming(other, at_least=missed)
     cable.plug_in()
-    page.wait_for_selector("[data-live-status]:has-text('characters came meanwhile')")
-    page.click("#act-stop")
-    page.wait_for_selector("#live-seq", state="detached")
-    page.close()
+    says(page, "[data-live-status]", "characters came meanwhile")
+    context.close()
+    other.close()
 
 
 def test_a_first_visit_and_empty_lists_say_what_comes_here(tour: Tour) -> None:
