@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from functools import wraps
-from typing import Any
+from typing import Any, Final
 
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import FieldDoesNotExist
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.response import SimpleTemplateResponse
 from django.urls import reverse
 
 from fusion.web.confirming import is_confirmed
+
+NO_KEY: Final = re.compile(r"Field '\w+' expected a number but got ")  # what Django says of it
 
 
 class FusionAdminSite(admin.AdminSite):
@@ -29,7 +34,7 @@ class FusionAdminSite(admin.AdminSite):
 
         What is sent is taken for twice as long, because a form of the admin's would be lost.
         """
-        guarded = super().admin_view(within_bounds(view), cacheable)
+        guarded = super().admin_view(answered(view), cacheable)
 
         def confirmed(request: HttpRequest, *args: object, **kwargs: object) -> Any:
             if self.has_permission(request) and not is_confirmed(request, slack=2 if request.method == "POST" else 1):
@@ -50,14 +55,22 @@ def _index(request: HttpRequest) -> HttpResponse:
     return redirect("admin:index")
 
 
-def within_bounds(view: Any) -> Any:
-    """Django's own pages break on a year in the address that is too large for a date: there is no such page."""
+def answered(view: Any) -> Any:
+    """Django's own pages break on keys, fields and years that no form and no link of theirs has: there is no such page.
+
+    A page is rendered here, because a form looks up what was chosen only when it is shown.
+    """
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: object, **kwargs: object) -> Any:
         try:
-            return view(request, *args, **kwargs)
-        except OverflowError as exc:
-            raise Http404("No number here is that large.") from exc
+            response = view(request, *args, **kwargs)
+            return response.render() if isinstance(response, SimpleTemplateResponse) else response
+        except (OverflowError, FieldDoesNotExist) as exc:
+            raise Http404("No date is that late, and no field has that name.") from exc
+        except ValueError as exc:
+            if not NO_KEY.match(str(exc)):
+                raise
+            raise Http404("This is not what keys look like.") from exc
 
     return guarded

@@ -295,3 +295,32 @@ def test_erasing_a_run_for_good_is_in_the_teams_audit_log(root: Client, run: Run
     root.post(reverse("admin:fusion_run_changelist"), data)
     erased = AuditEvent.objects.filter(action="run.erase", actor=alice).values_list("target", flat=True)
     assert set(erased) == {f"run:{run.public_id}", f"run:{second.public_id}"}
+
+
+HAND_MADE = ("not-a-key", "", "\0", "1e999", "²", "9" * 30, "9" * 5000)
+
+
+def answers(client: Client, method: str, address: str, sent: dict[str, str]) -> int:
+    """The status; a page that breaks raises here."""
+    status: int = getattr(client, method)(address, sent).status_code
+    return status
+
+
+@pytest.mark.parametrize("value", HAND_MADE)
+def test_a_form_that_was_made_by_hand_is_answered_and_changes_nothing(
+    root: Client, bob: User, team: Team, value: str
+) -> None:
+    """A key that is none, in each way in which a form or a link of the administration names a row."""
+    add, changelist = reverse("admin:fusion_membership_add"), reverse("admin:auth_group_changelist")
+    inline = inline_of(team)
+    sent = [
+        ("post", add, {"team": value, "user": str(bob.pk), "role": "member"}),
+        ("post", add, {"team": str(team.pk), "user": value, "role": "member"}),
+        ("get", add, {"team": value}),
+        ("post", reverse("admin:fusion_team_change", args=[team.pk]), inline | {"memberships-1-user": value}),
+        ("post", reverse("admin:fusion_team_change", args=[team.pk]), inline | {"memberships-1-id": value}),
+        ("post", changelist, {"action": "delete_selected", "_selected_action": value, "post": "yes"}),
+        ("get", reverse("admin:fusion_user_change", args=[bob.pk]), {"_to_field": value}),
+    ]
+    assert {answers(root, *one) for one in sent} <= {200, 302, 400, 404}
+    assert bob.memberships.count() == 1 and team.memberships.count() == 2
