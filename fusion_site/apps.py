@@ -15,10 +15,18 @@ class FusionSiteConfig(AppConfig):
 
     def ready(self) -> None:
         # These need loaded applications; the checks register themselves.
-        from allauth.account.signals import authentication_step_completed
+        from allauth.account.signals import (
+            authentication_step_completed,
+            password_changed,
+            password_reset,
+            password_set,
+        )
         from allauth.mfa.signals import authenticator_added, authenticator_removed, authenticator_reset
         from django.contrib.auth.signals import user_logged_in
+        from django.contrib.sessions.models import Session
+        from django.db.models.signals import post_delete
 
+        from fusion.teams.doorbell import tell_whom_it_concerns, tell_whose_session_it_was
         from fusion.teams.second_factor import note_given_up, note_new_codes, note_set_up
         from fusion.web.confirming import note_confirmation, note_sign_in
         from fusion_site import checks  # noqa: F401
@@ -31,6 +39,9 @@ class FusionSiteConfig(AppConfig):
         authenticator_added.connect(note_set_up, dispatch_uid="fusion-second-step-on")
         authenticator_removed.connect(note_given_up, dispatch_uid="fusion-second-step-off")
         authenticator_reset.connect(note_new_codes, dispatch_uid="fusion-second-step-codes")
+        post_delete.connect(tell_whose_session_it_was, sender=Session, dispatch_uid="fusion-session-ended")
+        for changed in (password_changed, password_set, password_reset, authenticator_removed):
+            changed.connect(tell_whom_it_concerns, dispatch_uid="fusion-rights-changed")
 
 
 class FusionAdminConfig(AdminConfig):

@@ -9,9 +9,10 @@ from allauth.usersessions import admin as allauth_pages  # noqa: F401 - first, s
 from allauth.usersessions.models import UserSession
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from fusion.admin.history import AnyModelAdmin, AnyTabularInline, HistoryAdmin
 from fusion.models import Invitation, Membership, Team, User
@@ -228,6 +229,14 @@ class PersonAdmin(TellsMembers, AnyUserAdmin):
 
     def get_inlines(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.inlines if obj is not None else ()
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        """Another password ends the sessions that were begun with the one before."""
+        response: HttpResponse = super().user_change_password(request, id, form_url)
+        person = self.get_object(request, unquote(id))
+        if request.method == "POST" and person is not None:
+            _tell(person)
+        return response
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """A person without a team could do nothing: they get one of their own."""

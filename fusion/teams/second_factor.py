@@ -15,6 +15,7 @@ from django.db import transaction
 from fusion.models import User
 from fusion.models.sealing import seal, unseal
 from fusion.teams.audit import record_action
+from fusion.teams.doorbell import tell_rights_changed
 
 OWNER: Final = "authenticator"
 # Where django-allauth keeps a secret in an authenticator's data, by its type.
@@ -81,6 +82,7 @@ def take_off(*, person: User, actor: User, codes_alone: bool = False) -> None:
     if codes_alone:
         theirs = theirs.filter(type=Authenticator.Type.RECOVERY_CODES)
     theirs.delete()
+    tell_rights_changed(person.pk)
     _record("void-codes" if codes_alone else "take-off", person, actor=actor)
     template = "mfa/email/codes_taken" if codes_alone else "mfa/email/taken_off"
     transaction.on_commit(partial(get_account_adapter().send_notification_mail, template, person))

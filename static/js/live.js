@@ -3,7 +3,7 @@
 (() => {
   const STABLE_MS = 10_000, SILENT_MS = 35_000, CHECK_MS = 20_000, SEEN_EVERY = 128 * 1024;
   const RETRY_S = [1, 2, 4, 8, 15, 30], POLL_AFTER = 3;
-  const ENDED = 4200, REFUSED = [4401, 4403, 4404];
+  const ENDED = 4200, SIGNED_OUT = 4401, REFUSED = [SIGNED_OUT, 4403, 4404];
   const holder = () => document.querySelector("#live[data-socket]");
   const mark = () => document.getElementById("live-seq");
   const token = () => mark()?.dataset.seq ?? "";
@@ -60,13 +60,17 @@
 
   // --- when it is lost -------------------------------------------------------------------------------------------------
   function closed(code) {
+    const wasHeard = isHeard;
     drop();
-    if (REFUSED.includes(code)) giveUp(code);
+    // Another tab may have signed in anew, or changed the password: only a socket that is refused at once is believed.
+    if (code === SIGNED_OUT && wasHeard) later();
+    else if (REFUSED.includes(code)) giveUp(code);
     else if (code === ENDED) isOver = true;
     else retry();
   }
+  // Who signs in again in another tab and comes back to this one finds it going on.
   function giveUp(why) {
-    isOver = true;
+    isOver = why !== SIGNED_OUT;
     tell("fusion:unpoll");
     tell("fusion:refused", why);
   }
@@ -75,14 +79,18 @@
     drop();
     retry();
   }
-  // Everybody loses a server that stops at the same moment, so nobody comes back at the same one.
   function retry() {
+    const seconds = later();
+    if (failures >= POLL_AFTER) tell("fusion:poll"); else tell("fusion:lost", seconds);
+  }
+  // Everybody loses a server that stops at the same moment, so nobody comes back at the same one.
+  function later() {
     const seconds = RETRY_S[Math.min(failures, RETRY_S.length - 1)] * (0.5 + Math.random());
     failures += 1;
     wasLost = true;
     clearTimeout(retrying);
     retrying = setTimeout(connect, seconds * 1000);
-    if (failures >= POLL_AFTER) tell("fusion:poll"); else tell("fusion:lost", seconds);
+    return seconds;
   }
   // The page and the server disagree: where the page stands is forgotten, so that everything is sent anew. If that did
   // not help the page is one of another release, which only loading it puts right.

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
 from channels.db import database_sync_to_async
 from channels.layers import channel_layers, get_channel_layer
 from channels.routing import URLRouter
 from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import AnonymousUser
+from django.core import mail
 from django.db import connections
 from django.test import Client
+from django.urls import reverse
 
 from fusion.engine import events as ev
 from fusion.live.runs import LIVE, LiveRun
@@ -30,7 +34,7 @@ from fusion.teams.members import change_role, leave_team, remove_member
 from fusion.web import consumers
 from fusion.web.routing import websocket_urlpatterns
 from fusion.web.watch import caught_up
-from tests.factories import make_run
+from tests.factories import client_of, make_run, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -259,7 +263,8 @@ def test_every_code_that_closes_a_socket_may_be_sent_by_a_server() -> None:
     assert len(codes) == 7 and all(4000 <= code <= 4999 for code in codes), "the common codes are everybody's"
     script = (Path(__file__).parents[2] / "static/js/live.js").read_text()
     assert f"ENDED = {consumers.ENDED}," in script
-    assert f"REFUSED = [{consumers.SIGNED_OUT}, {consumers.FORBIDDEN}, {consumers.NOT_FOUND}]" in script
+    assert f"SIGNED_OUT = {consumers.SIGNED_OUT}, REFUSED = [SIGNED_OUT, " in script
+    assert f"[SIGNED_OUT, {consumers.FORBIDDEN}, {consumers.NOT_FOUND}]" in script
 
 
 async def test_a_socket_says_a_word_at_once_that_shows_that_the_way_is_open(
@@ -381,3 +386,129 @@ async def test_a_lowered_role_stops_nobody_from_reading_and_the_next_action_is_r
 def _lower(alice: User, bob: User) -> None:
     change_role(person=alice, membership=Membership.objects.get(user=bob), role=Role.VIEWER)
     connections.close_all()
+
+
+# --- signed out elsewhere ----------------------------------------------------------------------------
+
+
+def _browser(person: User) -> Client:
+    """One in which somebody has signed in, as they do."""
+    client = Client()
+    typed = {"login": person.email, "password": "secret-pass-1"}
+    assert client.post(reverse("account_login"), typed).status_code == 302
+    return client
+
+
+async def _watching(run: Run, person: User, browser: Client) -> WebsocketCommunicator:
+    """A socket of that browser's session, once it has looked at its rights."""
+    socket = _socket(run, person)
+    socket.scope["session"] = browser.session
+    await socket.connect()
+    assert "doc-A" in await _told(socket)
+    return socket
+
+
+def _sign_out(browser: Client, person: User) -> None:
+    browser.post(reverse("account_logout"))
+
+
+def _sign_out_everywhere_else(browser: Client, person: User) -> None:
+    _browser(person).post(reverse("usersessions_list"))
+
+
+def _change_password_elsewhere(browser: Client, person: User) -> None:
+    typed = {"oldpassword": "secret-pass-1", "password1": "another-pass-2", "password2": "another-pass-2"}
+    assert _browser(person).post(reverse("account_change_password"), typed).status_code == 302
+
+
+def _reset_password_by_mail(browser: Client, person: User) -> None:
+    anybody = Client()
+    anybody.post(reverse("account_reset_password"), {"email": person.email})
+    link = re.search(r"http://testserver(\S+)", str(mail.outbox[-1].body))
+    assert link is not None
+    form = anybody.get(link[1], follow=True).redirect_chain[-1][0]
+    anybody.post(form, {"password1": "another-pass-2", "password2": "another-pass-2"})
+
+
+def _administrator() -> Client:
+    return client_of(make_user("root", is_staff=True, is_superuser=True))
+
+
+def _set_password_in_administration(browser: Client, person: User) -> None:
+    typed = {"password1": "another-pass-2", "password2": "another-pass-2", "usable_password": "true"}
+    address = reverse("admin:auth_user_password_change", args=[person.pk])
+    assert _administrator().post(address, typed).status_code == 302
+
+
+def _deactivate_in_administration(browser: Client, person: User) -> None:
+    form = {"email": person.email, "name": person.name}
+    form |= {"memberships-TOTAL_FORMS": "0", "memberships-INITIAL_FORMS": "0"}
+    address = reverse("admin:fusion_user_change", args=[person.pk])
+    assert _administrator().post(address, form).status_code == 302
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        _sign_out,
+        _sign_out_everywhere_else,
+        _change_password_elsewhere,
+        _reset_password_by_mail,
+        _set_password_in_administration,
+        _deactivate_in_administration,
+    ],
+)
+async def test_whoever_is_signed_out_somewhere_else_is_closed_out_at_once(
+    live: LiveRun, run: Run, bob: User, end: Callable[[Client, User], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By being told: the look at the rights that comes without is an hour away."""
+    monkeypatch.setattr(consumers, "RIGHTS_S", 3600)
+    browser = await database_sync_to_async(_browser)(bob)
+    socket = await _watching(run, bob, browser)
+    await database_sync_to_async(end)(browser, bob)
+    assert await _closed(socket) == 4401
+
+
+async def test_signing_out_in_one_browser_closes_no_socket_of_another(live: LiveRun, run: Run, bob: User) -> None:
+    left, kept = [await database_sync_to_async(_browser)(bob) for _ in range(2)]
+    gone, open_still = [await _watching(run, bob, one) for one in (left, kept)]
+    await database_sync_to_async(_sign_out)(left, bob)
+    assert await _closed(gone) == 4401
+    live.add(ev.AnswerAsked("A"))
+    live.add(ev.AnswerGrew("A", "Still there"))
+    live.flush()
+    received = await _told(open_still)
+    while "Still there" not in received:
+        received += await _told(open_still)
+    await open_still.disconnect()
+
+
+@pytest.mark.parametrize("by", ["themselves", "an administrator"])
+async def test_who_has_to_have_a_second_step_and_loses_it_is_closed_out_at_once(
+    live: LiveRun, run: Run, bob: User, by: str, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "RIGHTS_S", 3600)
+    settings.FUSION_SECOND_FACTOR = "everyone"
+    await database_sync_to_async(_set_up_second_step)(bob)
+    socket = _socket(run, bob)
+    await socket.connect()
+    assert "doc-A" in await _told(socket)
+    await database_sync_to_async(_give_up_second_step if by == "themselves" else _take_off_second_step)(bob)
+    assert await _closed(socket) == consumers.FORBIDDEN
+
+
+def _set_up_second_step(person: User) -> Authenticator:
+    return Authenticator.objects.create(user=person, type=Authenticator.Type.TOTP, data={"secret": ""})
+
+
+def _give_up_second_step(person: User) -> None:
+    browser = client_of(person)
+    browser.post(reverse("account_reauthenticate"), {"password": "secret-pass-1"})
+    assert browser.post(reverse("mfa_deactivate_totp")).status_code == 302
+
+
+def _take_off_second_step(person: User) -> None:
+    root = make_user("root", is_staff=True, is_superuser=True)
+    _set_up_second_step(root)
+    address = reverse("admin:mfa_authenticator_delete", args=[Authenticator.objects.get(user=person).pk])
+    assert client_of(root).post(address, {"post": "yes"}).status_code == 302

@@ -156,6 +156,7 @@ STATES = {
     ),
 }
 Scheme = Literal["light", "dark"]
+SIGNED_OUT = "[data-live-status]:has-text('You are signed out.')"
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 LOOKS: tuple[tuple[int, int, Scheme], ...] = ((1440, 900, "light"), (390, 844, "dark"))
 OVERLAPS = """() => {
@@ -309,26 +310,52 @@ def test_a_question_that_a_member_has_no_room_for_is_said_before_it_is_sent(tour
 
 def test_somebody_signed_out_while_watching_is_led_back_to_the_run(tour: Tour) -> None:
     context = tour.visitor()
-    page = context.new_page()
-    page.goto(f"{tour.server.url}/accounts/login/?next=/r/{tour.runs['silent']}")
-    page.fill("input[name=login]", "alice@example.com")
-    page.fill("input[name=password]", "secret-pass-1")
-    page.click("main button[type=submit]")
+    page, other = context.new_page(), context.new_page()
+    _sign_in(page, tour)
     streaming(page)
     connected(page)
     kept = page.inner_text("#doc-A")
-    context.clear_cookies(name="fusion_session")
-    page.evaluate("dispatchEvent(new Event('online'))")
-    page.wait_for_selector("[data-live-status]:has-text('You are signed out.')")
+    _sign_out(other, tour)
+    page.wait_for_selector(SIGNED_OUT)
     assert page.inner_text("#doc-A").startswith(kept[:200]) and kept
     page.click("#act-stop")
     says(page, "#toast", "nothing on this page is lost")
     page.click("[data-live-sign-in]")
+    _type_password(page)
+    page.wait_for_url(f"{tour.server.url}/r/{tour.runs['silent']}")
+    context.close()
+
+
+def test_who_signs_in_again_in_another_tab_and_comes_back_goes_on_watching(tour: Tour) -> None:
+    context = tour.visitor()
+    page, other = context.new_page(), context.new_page()
+    _sign_in(page, tour)
+    connected(page)
+    _sign_out(other, tour)
+    page.wait_for_selector(SIGNED_OUT)
+    _sign_in(other, tour)
+    page.evaluate("dispatchEvent(new Event('visibilitychange'))")
+    page.wait_for_selector("[data-live-status][data-tone=ok]", state="attached")
+    context.close()
+
+
+def _sign_in(page: Page, tour: Tour) -> None:
+    """As alice, to the page of a run that stays under way."""
+    page.goto(f"{tour.server.url}/accounts/login/?next=/r/{tour.runs['silent']}")
+    _type_password(page)
+    page.wait_for_url(f"{tour.server.url}/r/{tour.runs['silent']}")
+
+
+def _type_password(page: Page) -> None:
     page.fill("input[name=login]", "alice@example.com")
     page.fill("input[name=password]", "secret-pass-1")
     page.click("main button[type=submit]")
-    page.wait_for_url(f"{tour.server.url}/r/{tour.runs['silent']}")
-    context.close()
+
+
+def _sign_out(page: Page, tour: Tour) -> None:
+    page.goto(f"{tour.server.url}/accounts/logout/")
+    page.click("main button[type=submit]")
+    page.wait_for_url(re.compile("/accounts/login/"))
 
 
 def test_what_came_while_the_connection_was_lost_is_counted(tour: Tour) -> None:
