@@ -86,12 +86,11 @@
         this.input.value = this.shown;
         return told;
       }
-      if (!this.isOpen()) return false;
-      if (act === "take") {
-        const option = this.active() || this.options()[0];
-        if (option) this.choose(option);
+      if (act === "take" && (this.isOpen() || this.isAsking())) {
+        this.take();
         return true;
       }
+      if (!this.isOpen()) return false;
       if (!this.active()) return false;
       this.activate(act === "first" ? 0 : this.options().length - 1);
       return true;
@@ -122,6 +121,8 @@
     ask(query, wait, step = 0) {
       clearTimeout(this.timer);
       this.asked?.abort();
+      this.takes = false;
+      this.list.setAttribute("aria-busy", "true");
       this.timer = setTimeout(() => this.fetch(query, step), wait);
     }
 
@@ -163,12 +164,16 @@
       this.input.removeAttribute("aria-activedescendant");
       const found = this.options().length;
       this.status.textContent = found === 1 ? "1 model" : `${found} models`;
+      this.list.removeAttribute("aria-busy");
       if (step) this.move(step);
+      if (this.takes) this.take();
     }
 
     close() {
       clearTimeout(this.timer);
       this.asked?.abort();
+      this.takes = false;
+      this.list.removeAttribute("aria-busy");
       this.list.hidden = true;
       this.list.replaceChildren();
       this.status.textContent = "";
@@ -180,6 +185,11 @@
       return !this.list.hidden;
     }
 
+    // Whether what is offered, if anything, is for words that have changed since.
+    isAsking() {
+      return this.list.hasAttribute("aria-busy");
+    }
+
     options() {
       return [...this.list.querySelectorAll("[role=option]")];
     }
@@ -189,6 +199,13 @@
     }
 
     // --- the value
+
+    // What the keys went to, else the first; while that is on its way Enter waits for it.
+    take() {
+      this.takes = this.isAsking() && !this.active();
+      const option = this.active() || this.options()[0];
+      if (option && !this.takes) this.choose(option);
+    }
 
     choose(option) {
       const facts = option.querySelector(".picker__facts");
