@@ -307,6 +307,21 @@ def test_in_forced_colours_states_and_the_focus_stay_visible(site: Site) -> None
     page.context.close()
 
 
+# Tells what of a line that is waited for moves: null is the line itself.
+MOVING = """() => {
+  const waiting = Object.assign(document.createElement("p"), { className: "pending", textContent: "Asked" });
+  document.querySelector("main").append(waiting);
+  const its = document.getAnimations().filter(({ effect }) => effect.target === waiting);
+  return its.map(({ effect }) => effect.pseudoElement);
+}"""
+
+
+def test_what_is_waited_for_moves_without_its_words_becoming_pale(site: Site) -> None:
+    page = site.visit()
+    assert page.evaluate(MOVING) == ["::before"]
+    page.context.close()
+
+
 def test_sticky_bars_do_not_hide_what_has_the_focus(site: Site) -> None:
     page = site.visit(viewport={"width": 390, "height": 600})
     site.ask(page, slow=True)
