@@ -206,6 +206,27 @@ def streaming(page: Page, letter: str = "A", at_least: int = 200) -> None:
     until(page, f"document.getElementById('doc-{letter}')?.innerText.length >= {at_least}")
 
 
+def tab_to(page: Page, wanted: str, *, most: int = 40) -> None:
+    """Press Tab until something that matches has the focus."""
+    for _ in range(most + 1):
+        if page.evaluate("(wanted) => document.activeElement.matches(wanted)", wanted):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"Tab never reached {wanted} on {page.url}")
+
+
+def type_to(page: Page, wanted: str) -> None:
+    """Press the first letter of an option of the menu that has the focus until it is chosen.
+
+    Letter by letter a browser takes a slow word for several.
+    """
+    for _ in range(20):
+        if page.evaluate("document.activeElement.selectedOptions[0].text").startswith(wanted):
+            return
+        page.keyboard.press(wanted[0])
+    raise AssertionError(f"typing never chose {wanted}")
+
+
 def shown(page: Page) -> str:
     html: str = page.evaluate("document.getElementById('run').outerHTML")
     return html

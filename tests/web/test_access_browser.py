@@ -8,7 +8,21 @@ from itertools import pairwise
 import pytest
 from playwright.sync_api import Page
 
-from tests.web.browsing import FITS, LOST, Site, listen, over, said_until, shown, streaming, texts, until, violations
+from tests.web.browsing import (
+    FITS,
+    LOST,
+    Site,
+    listen,
+    over,
+    said_until,
+    shown,
+    streaming,
+    tab_to,
+    texts,
+    type_to,
+    until,
+    violations,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -53,11 +67,11 @@ def test_at_320_pixels_and_at_twice_the_text_nothing_is_lost(site: Site) -> None
 def test_a_whole_run_by_keyboard_alone(site: Site) -> None:
     page = site.visit()
     key = page.keyboard
-    _tab_to(page, "#ask-prompt")
+    tab_to(page, "#ask-prompt")
     key.type("Why is the sky blue? 1 f s ?")
-    _tab_to(page, "#ask-pool")
-    key.type("Slow")
-    _tab_to(page, "input[name=mode]")
+    tab_to(page, "#ask-pool")
+    type_to(page, "Slow")
+    tab_to(page, "input[name=mode]")
     key.press("ArrowUp" if page.input_value("[name=mode]:checked") == "merge" else "ArrowDown")
     page.focus("#ask-prompt")
     key.press("Control+Enter")
@@ -86,20 +100,12 @@ def test_a_whole_run_by_keyboard_alone(site: Site) -> None:
     key.press("0")
     assert page.is_visible("#panel-answer"), "the final shows when it is gone to"
     key.press("2")
-    key.press("r")
+    with page.expect_navigation():  # the page of an ended run is loaded anew to watch
+        key.press("r")
     page.wait_for_selector("#head-B:has-text('attempt 2')")
     key.press("Shift+S")
     over(page)
     page.context.close()
-
-
-def _tab_to(page: Page, wanted: str) -> None:
-    """Press Tab until something that matches has the focus."""
-    for _ in range(30):
-        page.keyboard.press("Tab")
-        if page.evaluate("(wanted) => document.activeElement.matches(wanted)", wanted):
-            return
-    raise AssertionError(f"Tab never reached {wanted}")
 
 
 def test_shortcuts_are_listed_under_a_key_and_can_be_switched_off(site: Site) -> None:
@@ -172,8 +178,8 @@ def test_the_list_names_exactly_the_keys_that_work_and_none_works_in_a_field_or_
         assert _taken(page, "#body-C", held=held) == set(), held
     _stop(page)
     page.evaluate(halfway)
-    page.click("#act-judge")
-    page.wait_for_selector("#live-seq", state="attached")
+    with page.expect_navigation():  # to watch the judge, who may be done by then
+        page.click("#act-judge")
     over(page)
     page.evaluate(halfway)
     assert taken | _taken(page) == _listed(page)
@@ -187,6 +193,9 @@ def test_the_list_names_exactly_the_keys_that_work_and_none_works_in_a_field_or_
     ):
         assert _taken(page, target=field) == set(), field
     page.context.close()
+
+
+COUNT_FRAMES = "window.__frames = 0; document.addEventListener('fusion:receive', () => { window.__frames += 1 })"
 
 
 def test_single_keys_widen_pause_judge_copy_and_leaf_through_the_blocks(site: Site) -> None:
@@ -203,7 +212,8 @@ def test_single_keys_widen_pause_judge_copy_and_leaf_through_the_blocks(site: Si
     key.press("p")
     held = page.inner_text("#doc-C")
     key.press("3")
-    page.wait_for_timeout(600)
+    page.evaluate(COUNT_FRAMES)
+    until(page, "window.__frames > 2")
     assert page.inner_text("#doc-C") == held, "p pauses"
     key.press("p")
     until(page, f"document.getElementById('doc-C').innerText.length > {len(held)}")
@@ -238,12 +248,14 @@ def _copies(page: Page, place: str, wanted: str) -> None:
 
 def test_a_pause_freezes_every_column_and_catches_up_with_nothing_lost(site: Site) -> None:
     page = site.visit()
-    url = site.ask(page)
-    streaming(page)
+    url = site.ask(page, late=True)
+    streaming(page, "C", 40)
     page.click("[data-pause]")
     held = texts(page)
     other = site.visit()
     other.goto(url)
+    streaming(other, "C", len(held[2]) + 40)
+    other.click("#stop-C")
     over(other)
     assert texts(page) == held and page.query_selector("#live-seq") is not None
     page.click("[data-pause]")
@@ -255,18 +267,22 @@ def test_a_pause_freezes_every_column_and_catches_up_with_nothing_lost(site: Sit
 
 def test_a_screen_reader_hears_milestones_and_never_the_stream(site: Site) -> None:
     page = site.visit()
-    site.ask(page)
+    site.ask(page, late=True)
     listen(page)
-    streaming(page)
+    streaming(page, "C")
     live = "[aria-live], [role=status], [role=alert], [role=log]"
     assert page.locator(f":is({live}) .prose, .prose :is({live}), :is({live}).prose, .col :is({live})").count() == 0
-    assert page.get_attribute("#body-A", "aria-busy") == "true"
+    assert page.get_attribute("#body-C", "aria-busy") == "true"
+    page.click("#stop-C")
     over(page)
     said = said_until(page, "Final ready")
     gaps = [after[0] - before[0] for before, after in pairwise(said)]
     assert all(gap >= 4900 for gap in gaps), said
     assert page.locator("[aria-busy]").count() == 0
     page.context.close()
+
+
+NEXT_SHOWN = "new Promise((shown) => document.addEventListener('fusion:shown', () => shown(), { once: true }))"
 
 
 def test_what_needs_somebody_to_act_is_said_at_once_unless_announcements_are_off(site: Site) -> None:
@@ -284,6 +300,7 @@ def test_what_needs_somebody_to_act_is_said_at_once_unless_announcements_are_off
             }"""
         )
         until(page, "document.getElementById('run-notices').innerText.includes('No answer came')")
+        page.evaluate(NEXT_SHOWN)  # what came has been looked at by then
         assert (page.inner_text("[data-announce-now]") == "No answer came.") is expected
         page.click("#act-stop")
         over(page)
@@ -339,27 +356,39 @@ def test_sticky_bars_do_not_hide_what_has_the_focus(site: Site) -> None:
     page.context.close()
 
 
+def _follow(page: Page, selector: str) -> None:
+    """Without scripts every control leads to a page: press it, and wait for that."""
+    with page.expect_navigation():
+        page.click(selector)
+
+
+def _comes_to(page: Page, state: str) -> None:
+    """Until the page, which looks again by itself, is there with that state of the run, whole."""
+    page.wait_for_selector(f"[data-run-state]:text-is('{state}')")
+    page.wait_for_load_state()
+
+
 def test_without_scripts_a_pool_is_made_changed_and_deleted_and_a_deleted_run_comes_back(site: Site) -> None:
     page = site.visit(java_script_enabled=False)
     page.goto(f"{site.server.url}/pools/{site.pool}")
-    page.click("button:has-text('Duplicate')")
+    _follow(page, "button:has-text('Duplicate')")
     page.fill("[name=name]", "Made by hand")
-    page.click("button:has-text('Add a member')")
+    _follow(page, "button:has-text('Add a member')")
     assert page.input_value("[name=name]") == "Made by hand", "adding a member lost what was typed"
-    page.click("[aria-label='Remove D']")
-    page.click("#pool-form .form-actions .btn--primary")
+    _follow(page, "[aria-label='Remove D']")
+    _follow(page, "#pool-form .form-actions .btn--primary")
     assert page.inner_text("h1") == "Made by hand"
-    page.click("main a:has-text('Delete')")
-    page.click("button:has-text('Delete the pool')")
+    _follow(page, "main a:has-text('Delete')")
+    _follow(page, "button:has-text('Delete the pool')")
     assert page.locator("a:has-text('Made by hand')").count() == 0
     site.ask(page, "Shall this stay?", slow=True)
     page.click("#act-stop")
-    page.wait_for_selector("[data-run-state]:text-is('Stopped')")
+    _comes_to(page, "Stopped")
     page.goto(f"{site.server.url}/history?q=Shall+this+stay")
-    page.click("a:has-text('Shall this stay?')")
+    _follow(page, "a:has-text('Shall this stay?')")
     page.click(".run-top summary")
-    page.click("button:has-text('Delete this run')")
-    page.click("button:has-text('Undo')")
+    _follow(page, "button:has-text('Delete this run')")
+    _follow(page, "button:has-text('Undo')")
     page.goto(f"{site.server.url}/history?q=Shall+this+stay")
     assert page.locator("a:has-text('Shall this stay?')").count() == 1
     page.context.close()
@@ -368,12 +397,11 @@ def test_without_scripts_a_pool_is_made_changed_and_deleted_and_a_deleted_run_co
 def test_without_scripts_the_judge_is_asked_before_the_last_answer_is_there(site: Site) -> None:
     page = site.visit(java_script_enabled=False)
     site.ask(page, late=True)
-    page.wait_for_selector("#act-judge-now")
     page.click("#act-judge-now")
     page.wait_for_selector("#doc-final > *")
     assert page.inner_text("[data-run-state]") == "Running", "the last one still writes"
     page.click("#stop-C")
-    page.wait_for_selector("[data-run-state]:text-is('Done')")
+    _comes_to(page, "Done")
     assert "without waiting for C" in page.inner_text("#run-notices")
     assert page.inner_text("#doc-final").strip() and page.is_visible("#panel-why")
     page.context.close()
@@ -382,6 +410,6 @@ def test_without_scripts_the_judge_is_asked_before_the_last_answer_is_there(site
 def test_without_scripts_the_page_looks_again_by_itself_until_the_run_has_ended(site: Site) -> None:
     page = site.visit(java_script_enabled=False)
     site.ask(page)
-    page.wait_for_selector("[data-run-state]:text-is('Done')")
+    _comes_to(page, "Done")
     assert page.locator("meta[http-equiv=refresh]").count() == 0 and page.is_visible("#doc-final")
     page.context.close()

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page
 
-from tests.web.browsing import PATIENCE_MS, Site, violations
+from tests.web.browsing import FITS, PATIENCE_MS, Site, tab_to, type_to, violations
 
 pytestmark = pytest.mark.browser
 
@@ -15,32 +15,23 @@ PHONE = {"width": 390, "height": 800}
 SWITCHER = ".menu--team > summary"
 
 
-def _tab_to(page: Page, wanted: str) -> None:
-    """Press Tab until something that matches has the focus."""
-    for _ in range(40):
-        page.keyboard.press("Tab")
-        if page.evaluate("(wanted) => document.activeElement.matches(wanted)", wanted):
-            return
-    raise AssertionError(f"Tab never reached {wanted} on {page.url}")
-
-
 def _press(page: Page, wanted: str, leads_to: str) -> None:
-    _tab_to(page, wanted)
+    tab_to(page, wanted)
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile(leads_to))
 
 
 def _look(page: Page) -> None:
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{page.url} is wider than the window"
+    assert page.evaluate(FITS), f"{page.url} is wider than the window"
     assert violations(page) == []
 
 
 def _make_team(page: Page, name: str) -> None:
-    _tab_to(page, SWITCHER)
+    tab_to(page, SWITCHER)
     page.keyboard.press("Enter")
     _look(page)
     _press(page, "a[href$='/team/new']", "/team/new")
-    _tab_to(page, "#team-name")
+    tab_to(page, "#team-name")
     page.keyboard.type(name)
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile("/members"))
@@ -50,11 +41,12 @@ def _make_team(page: Page, name: str) -> None:
 def _invite(page: Page) -> str:
     """The link of an invitation for an admin."""
     _press(page, "a[href$='/invitations']", "/invitations")
-    _tab_to(page, "#team-role")
-    page.keyboard.type("Ad")
-    _tab_to(page, ".invite-form button")
+    tab_to(page, "#team-role")
+    type_to(page, "Admin")
+    tab_to(page, ".invite-form button")
     page.keyboard.press("Enter")
     page.wait_for_selector("#invitation-link")
+    page.wait_for_load_state()
     _look(page)
     return page.input_value("#invitation-link")
 
@@ -69,17 +61,18 @@ def test_a_team_is_made_somebody_is_invited_and_works_in_either_team_by_keyboard
     guest.goto(link)
     _look(guest)
     _press(guest, "main form button", "/accounts/signup/")
-    _tab_to(guest, "#id_email")
+    tab_to(guest, "#id_email")
     guest.keyboard.type("guest@example.com")
-    _tab_to(guest, "#id_password1")
+    tab_to(guest, "#id_password1")
     guest.keyboard.type("a-good-pass-phrase-1")
     guest.keyboard.press("Enter")
     guest.wait_for_selector(SWITCHER)
+    guest.wait_for_load_state()
     assert "Keyboard crew" in (guest.text_content(SWITCHER) or "")
-    _tab_to(guest, SWITCHER)
+    tab_to(guest, SWITCHER)
     guest.keyboard.press("Enter")
     _look(guest)
-    _tab_to(guest, ".menu--team form button:not([aria-current])")
+    tab_to(guest, ".menu--team form button:not([aria-current])")
     guest.keyboard.press("Enter")
     guest.wait_for_selector(f"{SWITCHER}:not(:has-text('Keyboard crew'))")
     assert "guest" in (guest.text_content(SWITCHER) or "")
