@@ -6,17 +6,18 @@ while something is still being written.
 
 from __future__ import annotations
 
-import contextlib
 import random
 import re
-import time
-from collections.abc import Iterator, Sized
-from contextlib import ExitStack
+import sqlite3
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from uuid import UUID
 
 import pytest
-from playwright.sync_api import Error, Page, WebSocketRoute
+from playwright.sync_api import Page, WebSocketRoute
 
-from tests.web.browsing import JUDGE, PATIENCE_MS, SLOW_MEMBERS, Site, over, served_site, shown, streaming, until
+from tests.processes import DATABASE
+from tests.web.browsing import JUDGE, SLOW_MEMBERS, Site, over, served_site, shown, streaming, until, until_so
 from tests.web.network import Network, network
 
 pytestmark = pytest.mark.browser
@@ -25,6 +26,12 @@ MEMBERS = ["m-ttft150-mixed-rate70-tokens480", "m-b-ttft200-mixed-rate90-tokens6
 WAYS = ("open", "open", "400", "silent", "late", "swallowing", "cutting", "down")
 GROWN_CHARS = 40
 TOKEN = "document.getElementById('live-seq').dataset.seq"
+LUCK = "Math.random = () => 0"
+# With luck for the two waits before a page begins to fetch; the socket after that comes when somebody asks for one.
+POLLS_AND_STAYS = "const waits = [0, 0]; Math.random = () => waits.shift() ?? 1000"
+STORED = (
+    "SELECT text FROM fusion_answer WHERE letter = 'C' AND run_id = (SELECT id FROM fusion_run WHERE public_id = ?)"
+)
 BLOCKED = "[data-live-status]:has-text('every 2 seconds')"
 
 
@@ -38,7 +45,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def behind(site: Site, way: Network) -> Page:
     """A window of alice's that reaches the server through that network, and has luck with its waits."""
     page = site.visit(proxy={"server": f"http://127.0.0.1:{way.port}", "bypass": "<-loopback>"})
-    page.add_init_script("Math.random = () => 0")
+    page.add_init_script(LUCK)
     return page
 
 
@@ -58,9 +65,9 @@ def length(page: Page) -> int:
     return chars
 
 
-def grown(page: Page, *, by: int = GROWN_CHARS) -> None:
-    """Until so many characters more of it are shown than now."""
-    streaming(page, "C", length(page) + by)
+def grown(page: Page) -> None:
+    """Until more of it is shown than now."""
+    streaming(page, "C", length(page) + GROWN_CHARS)
 
 
 def test_whatever_networks_do_to_sockets_each_page_streams_and_ends_as_a_fresh_one(site: Site) -> None:
@@ -77,10 +84,10 @@ def test_whatever_networks_do_to_sockets_each_page_streams_and_ends_as_a_fresh_o
             began.append(length(pages[-1]))
         for page, chars in zip(pages, began, strict=True):
             streaming(page, "C", chars + GROWN_CHARS)
+        until_so(asker, lambda: all(between.upgrades for between in networks), "each page tries a socket")
         asker.click("#stop-C")
         for page in (*pages, asker):
             over(page)
-        assert all(between.upgrades for between in networks), "a page tried no socket"
         assert asker.inner_text("[data-run-state]") == "Done"
         assert_as_stored(site, [*pages, asker], url)
         for page in (*pages, asker):
@@ -101,6 +108,7 @@ def test_what_was_fetched_while_a_socket_was_being_opened_does_not_come_twice(si
         else:
             socket.connect_to_server()
 
+    page.add_init_script(POLLS_AND_STAYS)
     page.route_web_socket(re.compile("/ws/"), connect)
     url = site.ask(page, late=True)
     page.wait_for_selector(BLOCKED)
@@ -108,14 +116,14 @@ def test_what_was_fetched_while_a_socket_was_being_opened_does_not_come_twice(si
     page.evaluate("document.getElementById('live').dataset.patienceMs = 600000")
     way = "late"
     page.click("[data-live-retry]")
-    _until_tried(page, held, 1)
-    way, before, chars = "open", page.evaluate(TOKEN), length(page)
-    page.evaluate("dispatchEvent(new Event('visibilitychange'))")  # it looks at once, not only every two seconds
+    until_so(page, lambda: bool(held), "the late socket is spoken to")
+    before, chars = page.evaluate(TOKEN), length(page)
     until(page, f"{TOKEN} !== '{before}' && document.getElementById('doc-C').innerText.length > {chars}")
     assert len(late) == 1, "the page gave it up before it spoke"
+    way = "open"
     for words in held:
         late[0].send(words)
-    page.wait_for_selector("[data-live-status][data-tone=ok]")
+    page.wait_for_selector("[data-live-status][data-tone=ok]", state="attached")
     grown(page)
     seen = page.inner_text("#doc-C").split()[:-1]
     page.click("#stop-C")
@@ -138,8 +146,8 @@ def test_three_readers_whose_networks_change_at_random_end_as_a_fresh_page(site:
         while asker.locator("#live-seq").count():
             reader = chance.randrange(3)
             if chance.random() < 0.25 and networks[reader].way != "down":
-                with contextlib.suppress(Error):  # the network may go while it loads
-                    pages[reader].reload(wait_until="commit")
+                # With its scripts: half a page, of a network that goes meanwhile, would never hear of any change.
+                pages[reader].reload(wait_until="domcontentloaded")
             else:
                 networks[reader].way = chance.choice(WAYS)
             asker.wait_for_timeout(chance.randint(50, 900))
@@ -156,7 +164,8 @@ def test_three_readers_whose_networks_change_at_random_end_as_a_fresh_page(site:
 def test_a_page_that_stayed_open_while_the_server_was_killed_and_started_again_ends_as_a_fresh_one(site: Site) -> None:
     page = site.visit()
     url = site.ask(page, late=True)
-    grown(page, by=400)  # several seconds: what is two seconds old is stored
+    until_so(page, lambda: _stored(site, url) != "", "a part of an answer is stored")
+    grown(page)
     site.server.kill()
     page.wait_for_selector("[data-live-status]:has-text('Your run continues on the server')")
     site.server.start()
@@ -164,6 +173,13 @@ def test_a_page_that_stayed_open_while_the_server_was_killed_and_started_again_e
     assert page.inner_text("[data-run-state]") == "Interrupted"
     assert_as_stored(site, [page], url)
     page.context.close()
+
+
+def _stored(site: Site, url: str) -> str:
+    """What the database has of the answer that takes minutes."""
+    with closing(sqlite3.connect(site.server.data_dir / DATABASE, timeout=20)) as database:
+        found = database.execute(STORED, [UUID(url.rpartition("/")[2]).hex])
+        return "".join(text for (text,) in found)
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 3000, 4401])
@@ -176,23 +192,17 @@ def test_a_page_comes_back_whatever_code_something_in_between_closes_its_socket_
         opened.append(socket)
         socket.connect_to_server()
 
+    page.add_init_script(LUCK)
     page.route_web_socket(re.compile("/ws/"), connect)
     url = site.ask(page, late=True)
-    grown(page, by=1)
+    grown(page)
     opened[0].close(code=code)
-    _until_tried(page, opened, 2)
-    grown(page, by=1)
+    until_so(page, lambda: len(opened) > 1, "a second socket is tried")
+    grown(page)
     page.click("#act-stop")
     over(page)
     assert_as_stored(site, [page], url)
     page.context.close()
-
-
-def _until_tried(page: Page, tries: Sized, count: int) -> None:
-    deadline = time.monotonic() + PATIENCE_MS / 1000
-    while len(tries) < count:
-        assert time.monotonic() < deadline, f"{len(tries)} sockets were tried, not {count}"
-        page.wait_for_timeout(20)
 
 
 def test_pages_that_lose_the_server_at_once_do_not_come_back_at_once(site: Site) -> None:
@@ -210,6 +220,7 @@ def _waits(site: Site, luck: float) -> list[float]:
     site.ask(page, late=True)
     until(page, "window.__waits.length === 2")
     waits: list[float] = page.evaluate("window.__waits")
-    page.click("#act-stop")
+    with page.expect_response(re.compile("/act$")):
+        page.click("#act-stop")
     page.context.close()
     return waits
