@@ -132,7 +132,7 @@ class Watch:
         assert page.evaluate(FOREIGN) == []
         for width in (1280, 390):
             page.set_viewport_size({"width": width, "height": 800})
-            page.wait_for_timeout(50)
+            until(page, f"innerWidth === {width}")
             sizes = page.evaluate(
                 "[document.documentElement.scrollWidth, document.documentElement.clientWidth, document.title]"
             )
@@ -203,7 +203,10 @@ def test_as_question_answer_verdict_debate_error_and_model_name_nothing_acts_liv
     url = _ask(site, page, "\n\n".join(payloads).replace("\x00", ""), "debate")
     until(page, "document.getElementById('doc-A').innerText.length >= 200")
     watch.check("header.topbar, main h1, #run-final, #run-answers, #col-A, #col-B, #col-C")
-    page.wait_for_selector("#round-1-A .move__text")
+    page.wait_for_selector("#round-1-A .move__text", state="attached")
+    page.evaluate(
+        "document.querySelector('.debate__fold').open = true"
+    )  # whoever comes when it is over finds it folded
     watch.check("header.topbar, main h1, #run-final, #run-debate, #debate-disputes")
     over(page)
     assert page.locator("#head-C[data-state=failed]").count() == 1
@@ -272,8 +275,8 @@ def test_as_names_prompts_and_addresses_in_lists_nothing_acts(site: Site) -> Non
         older = page.locator("a[rel=next]")
         if not older.count():
             break
-        older.first.click()
-        page.wait_for_load_state()
+        with page.expect_navigation():
+            older.first.click()
     assert shown >= len(HOSTILE)
     page.goto(f"{site.server.url}/pools")
     for href in page.evaluate("[...document.querySelectorAll('.pool-card__name a')].map((a) => a.href)")[:6]:
@@ -307,8 +310,8 @@ def test_as_an_address_to_sign_up_or_in_with_nothing_acts(site: Site) -> None:
             page.evaluate("document.querySelector('main form').noValidate = true")
             for name in fields:
                 page.fill(f"main [name={name}]", address.replace("\x00", ""))
-            page.locator("main form [type=submit], main form button:not([type=button])").last.click()
-            page.wait_for_load_state()
+            with page.expect_navigation():
+                page.locator("main form [type=submit], main form button:not([type=button])").last.click()
             watch.check("main h1")
     page.context.close()
 

@@ -387,10 +387,12 @@ def test_the_page_for_the_code_passes_axe_and_takes_a_recovery_code(house: House
     tab.goto(f"{house.server.url}/accounts/login/")
     tab.fill("input[name=login]", "tess@example.com")
     tab.fill("input[name=password]", "secret-pass-1")
-    tab.click("main button[type=submit]")
+    with tab.expect_navigation():
+        tab.click("main button[type=submit]")
     assert _has(tab, 200, "Type your code") == []
     tab.fill("input[name=code]", "000000")
-    tab.click("text=Sign in >> nth=-1")
+    with tab.expect_navigation():
+        tab.click("text=Sign in >> nth=-1")
     assert _has(tab, 200, "Type your code") == [] and "This is not a code" in tab.inner_text("main")
     tab.fill("input[name=code]", house.facts["recovery"])
     tab.press("input[name=code]", "Enter")
@@ -475,10 +477,12 @@ def test_every_page_that_says_what_was_not_done_passes_axe(house: House) -> None
 def test_the_page_after_a_failure_of_ours_and_the_offer_to_undo_pass_axe(house: House, data_dir: Path) -> None:
     page = house.visit("alice")
     page.goto(f"{house.server.url}/history?q=A+run+to+delete")
-    page.click("a:has-text('A run to delete')")
+    with page.expect_navigation():
+        page.click("a:has-text('A run to delete')")
     page.click(".run-top summary")
-    page.click("button:has-text('Delete this run')")
-    page.wait_for_selector("#history-undo button")
+    with page.expect_navigation():
+        page.click("button:has-text('Delete this run')")
+    assert page.is_visible("#history-undo button")
     assert faults_everywhere(page) == []
     with closing(sqlite3.connect(data_dir / DATABASE, timeout=20)) as database:
         database.execute("ALTER TABLE fusion_poolmember RENAME TO gone")
@@ -498,8 +502,9 @@ def test_the_first_account_and_a_closed_door_pass_axe(tmp_path: Path, browser: B
         assert faults_everywhere(page) == []
         page.fill("[name=email]", "first@example.com")
         page.fill("[name=password1]", "secret-pass-1")
-        page.click("main button[type=submit]")
-        page.wait_for_selector("#ask-prompt")
+        with page.expect_navigation():
+            page.click("main button[type=submit]")
+        assert page.is_visible("#ask-prompt")
         page.context.clear_cookies()
         page.goto(f"{server.url}/accounts/signup/")
         assert page.inner_text("main h1") == "Sign-up is closed"
