@@ -62,18 +62,24 @@ class Network:
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._ended.set)
 
-    async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._open.add(task)
-        self._transports.add(writer.transport)
-        try:
-            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-                await self._serve(reader, writer, task)
-        finally:
+    def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Known from its first moment, and closed even if it ends before it began."""
+
+        def over(task: asyncio.Task[None]) -> None:
             self._open.discard(task)
             self._sockets.discard(task)
             writer.close()
+
+        self._transports.add(writer.transport)
+        task = asyncio.ensure_future(self._connection(reader, writer))
+        self._open.add(task)
+        task.add_done_callback(over)
+
+    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            await self._serve(reader, writer, task)
 
     async def _serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, task: asyncio.Task[None]
@@ -151,7 +157,7 @@ def network() -> Iterator[Network]:
     made = Network()
     thread = threading.Thread(target=lambda: asyncio.run(made.live()))
     thread.start()
-    made.is_listening.wait(10)
+    made.is_listening.wait()
     try:
         yield made
     finally:
