@@ -12,6 +12,7 @@ from tests.web.browsing import (
     FITS,
     LOST,
     Site,
+    connected,
     listen,
     over,
     said_until,
@@ -290,7 +291,7 @@ def test_what_needs_somebody_to_act_is_said_at_once_unless_announcements_are_off
         page = site.visit()
         page.evaluate("(value) => value && localStorage.setItem('fusion-announcements', value)", setting)
         site.ask(page, slow=True)
-        streaming(page, at_least=20)
+        connected(page)
         page.evaluate(
             """() => {
               const notices = document.getElementById("run-notices").cloneNode();
