@@ -31,7 +31,7 @@ from fusion.web.screen import Screen
 from fusion.web.watch import NOT_STORED, caught_up, screen_after_end, screen_for
 
 # Codes of our own: whatever stands in between may close a socket with the common ones, and then the page comes back.
-ENDED, SIGNED_OUT, FORBIDDEN, NOT_FOUND = 4200, 4401, 4403, 4404
+ENDED, SIGNED_OUT, FORBIDDEN, NOT_FOUND, SET_UP_FIRST = 4200, 4401, 4403, 4404, 4428
 BROKEN, SLOW, TOO_MANY = 4511, 4513, 4529  # the page comes back
 BEAT_S: Final = 15.0
 RIGHTS_S: Final = 30.0
@@ -188,7 +188,7 @@ def _refusal(user_pk: int, session_key: str | None, public_id: str, invisible: i
     if user is None or (session_key is not None and not _is_signed_in(user, session_key)):
         return SIGNED_OUT
     if must_set_up(user):
-        return FORBIDDEN
+        return SET_UP_FIRST
     return None if Run.objects.visible_to(user).filter(public_id=public_id).exists() else invisible
 
 

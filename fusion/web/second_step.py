@@ -15,6 +15,7 @@ from django.utils.cache import add_never_cache_headers
 
 from fusion.errors import SecretUnreadable
 from fusion.teams.second_factor import must_set_up
+from fusion.web.views.entry import FOR_SCRIPTS
 from fusion.web.views.refusals import refusal
 
 SAID: Final = "This site asks for two-step sign-in. Set it up first; it takes a minute."
@@ -61,6 +62,8 @@ def require_second_factor(get_response: Callable[[HttpRequest], HttpResponseBase
         match = request.resolver_match
         if (match is not None and match.view_name in OPEN) or not must_set_up(request.user):
             return None
+        if match is not None and match.view_name in FOR_SCRIPTS:
+            return HttpResponse(SAID, status=428, content_type="text/plain; charset=utf-8")
         if request.method not in ("GET", "HEAD") or request.headers.get("HX-Request") == "true":
             return refusal(request, NOT_SENT, status=403)
         messages.warning(request, SAID)

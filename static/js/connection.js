@@ -4,23 +4,24 @@
   if (!bar) return;
   const words = bar.querySelector("[data-live-text]");
   const retry = bar.querySelector("[data-live-retry]");
-  const signIn = bar.querySelector("[data-live-sign-in]");
+  const ways = [...bar.querySelectorAll("[data-live-way]")];
   const REFUSED = {
     4401: "You are signed out. Sign in again to watch this run; it continues on the server.",
-    4403: "You may no longer read this run.",
-    4404: "This run is not here any more.",
+    4403: "You may no longer read this run. If you should, ask an admin of its team.",
+    4404: "This run is not here any more. Your history shows those that are.",
+    4428: "This site asks you for two-step sign-in now. Set it up to watch this run; it continues on the server.",
     stale: "This page is from before a change of the server. Load it again to go on watching.",
   };
   const GOES_ON = "Your run continues on the server.";
-  let countdown = 0, hiding = 0, fetching = "";
+  let countdown = 0, hiding = 0, fetching = "", reason = "blocked";
 
-  function say(text, { tone = "", button = false, signedOut = false, forMs = 0 } = {}) {
+  function say(text, { tone = "", button = false, way = 0, forMs = 0 } = {}) {
     clearInterval(countdown);
     clearTimeout(hiding);
     words.textContent = text;
     bar.dataset.tone = tone;
     retry.hidden = !button;
-    signIn.hidden = !signedOut;
+    for (const link of ways) link.hidden = Number(link.dataset.liveWay) !== way;
     bar.hidden = false;
     if (forMs) hiding = setTimeout(quiet, forMs);
   }
@@ -39,7 +40,8 @@
   });
   // While frames are fetched each attempt says whether the server is there; words change only with that.
   const FETCHING = {
-    reached: "Live updates are blocked on this network; looking every 2 seconds.",
+    blocked: "Live updates are blocked on this network; looking every 2 seconds.",
+    crowded: "You have too many runs open for live updates, so this page looks every 2 seconds. Close some of the others.",
     unreachable: `Connection lost. ${GOES_ON} Trying every 2 seconds`,
   };
   function sayFetching(how) {
@@ -47,10 +49,14 @@
     fetching = how;
     say(FETCHING[how], { button: true });
   }
-  on("poll", () => { if (!fetching) sayFetching("reached"); });
+  on("poll", (why) => {
+    reason = why ?? "blocked";
+    if (fetching !== "unreachable") sayFetching(reason);
+  });
   on("unpoll", () => { fetching = ""; });
-  for (const how of Object.keys(FETCHING)) on(how, () => sayFetching(how));
-  on("refused", (code) => say(REFUSED[code], { tone: "bad", signedOut: code === 4401 }));
+  on("reached", () => sayFetching(reason));
+  on("unreachable", () => sayFetching("unreachable"));
+  on("refused", (code) => say(REFUSED[code], { tone: "bad", way: code }));
   addEventListener("offline", () => say(`You are offline. ${GOES_ON}`, { button: true }));
 
   // What came while the connection was gone comes with the first frames; how much it was is said once it is there.

@@ -3,7 +3,7 @@
 (() => {
   const STABLE_MS = 10_000, SILENT_MS = 35_000, CHECK_MS = 20_000, SEEN_EVERY = 128 * 1024;
   const RETRY_S = [1, 2, 4, 8, 15, 30], POLL_AFTER = 3;
-  const ENDED = 4200, SIGNED_OUT = 4401, REFUSED = [SIGNED_OUT, 4403, 4404];
+  const ENDED = 4200, SIGNED_OUT = 4401, TOO_MANY = 4529, REFUSED = [SIGNED_OUT, 4403, 4404, 4428];
   const holder = () => document.querySelector("#live[data-socket]");
   const mark = () => document.getElementById("live-seq");
   const token = () => mark()?.dataset.seq ?? "";
@@ -66,22 +66,27 @@
     if (code === SIGNED_OUT && wasHeard) later();
     else if (REFUSED.includes(code)) giveUp(code);
     else if (code === ENDED) isOver = true;
+    else if (code === TOO_MANY) blocked("crowded");
     else retry();
   }
-  // Who signs in again in another tab and comes back to this one finds it going on.
   function giveUp(why) {
-    isOver = why !== SIGNED_OUT;
     tell("fusion:unpoll");
     tell("fusion:refused", why);
   }
-  function blocked() {
+  // By a socket, or by what is fetched instead. Who signs in again in another tab and comes back to this one finds it
+  // going on.
+  document.addEventListener("fusion:refused", ({ detail }) => {
+    isOver = detail !== SIGNED_OUT;
+    drop();
+  });
+  function blocked(why) {
     failures = Math.max(failures, POLL_AFTER - 1);
     drop();
-    retry();
+    retry(why);
   }
-  function retry() {
+  function retry(why) {
     const seconds = later();
-    if (failures >= POLL_AFTER) tell("fusion:poll"); else tell("fusion:lost", seconds);
+    if (failures >= POLL_AFTER) tell("fusion:poll", why); else tell("fusion:lost", seconds);
   }
   // Everybody loses a server that stops at the same moment, so nobody comes back at the same one.
   function later() {
@@ -99,7 +104,7 @@
     const isAgain = Date.now() - resyncedAt < STABLE_MS;
     resyncedAt = Date.now();
     mark().dataset.seq = "";
-    if (isAgain) { drop(); giveUp("stale"); } else connect();
+    if (isAgain) giveUp("stale"); else connect();
   });
 
   // --- coming back -----------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 // Where sockets are blocked the frames of a run are fetched every two seconds, from "fusion:poll" to "fusion:unpoll".
 (() => {
   const EVERY_MS = 2_000, GIVE_UP_MS = 15_000;
-  const REFUSED = [401, 403, 404];
+  const REFUSED = [401, 403, 404, 428];
   const token = () => document.getElementById("live-seq")?.dataset.seq ?? "";
   const tell = (name, detail) => document.dispatchEvent(new CustomEvent(name, { detail }));
   let timer = 0, asking = null;

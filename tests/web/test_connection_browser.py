@@ -17,7 +17,7 @@ import pytest
 from playwright.sync_api import Page, WebSocketRoute
 
 from tests.processes import DATABASE
-from tests.web.browsing import JUDGE, SLOW_MEMBERS, Site, over, served_site, shown, streaming, until, until_so
+from tests.web.browsing import JUDGE, SLOW_MEMBERS, Site, over, says, served_site, shown, streaming, until, until_so
 from tests.web.network import Network, network
 
 pytestmark = pytest.mark.browser
@@ -202,6 +202,65 @@ def test_a_page_comes_back_whatever_code_something_in_between_closes_its_socket_
     page.click("#act-stop")
     over(page)
     assert_as_stored(site, [page], url)
+    page.context.close()
+
+
+def test_who_has_too_many_pages_open_is_told_so_and_this_one_fetches_at_once(site: Site) -> None:
+    page, code = site.visit(), 4529
+
+    def connect(socket: WebSocketRoute) -> None:
+        if code:
+            socket.close(code=code)
+        else:
+            socket.connect_to_server()
+
+    page.route_web_socket(re.compile("/ws/"), connect)
+    page.add_init_script(LUCK)
+    page.add_init_script("window.__lost = 0; document.addEventListener('fusion:lost', () => { window.__lost += 1; })")
+    site.ask(page, late=True)
+    says(page, "[data-live-status]", "You have too many runs open")
+    grown(page)
+    assert "You have too many runs open" in page.inner_text("[data-live-status]"), "as if the network were to blame"
+    assert page.evaluate("window.__lost") == 0, "it first tried again, as if the connection were lost"
+    code = 1011
+    page.click("[data-live-retry]")
+    says(page, "[data-live-status]", "Live updates are blocked on this network")
+    code = 0
+    page.click("[data-live-retry]")
+    page.wait_for_selector("[data-live-status][data-tone=ok]", state="attached")
+    page.click("#act-stop")
+    over(page)
+    page.context.close()
+
+
+# How often it begins anew where it was only waiting.
+TRIES_AGAIN = """() => {
+  let tries = 0;
+  document.addEventListener("fusion:restart", () => { tries += 1; });
+  dispatchEvent(new Event("online"));
+  return tries;
+}"""
+REFUSALS = {
+    4403: ("You may no longer read this run. If you should, ask an admin of its team.", ""),
+    4404: ("This run is not here any more. Your history shows those that are.", ""),
+    4428: ("This site asks you for two-step sign-in now. Set it up to watch this run", "Set it up"),
+}
+
+
+@pytest.mark.parametrize("code", REFUSALS)
+@pytest.mark.parametrize("by", ["socket", "fetching"])
+def test_a_page_that_is_refused_says_what_happened_and_what_to_do(site: Site, code: int, by: str) -> None:
+    words, way = REFUSALS[code]
+    page = site.visit()
+    page.route_web_socket(re.compile("/ws/"), lambda socket: socket.close(code=code if by == "socket" else 4529))
+    if by == "fetching":
+        page.route(re.compile(r"/live\?after="), lambda route: route.fulfill(status=code - 4000, body="No"))
+    site.ask(page, late=True)
+    says(page, "[data-live-status]", words)
+    assert page.locator("[data-live-status] :is(a, button):visible").all_inner_texts() == ([way] if way else [])
+    assert page.evaluate(TRIES_AGAIN) == 0, "it goes on trying what it was refused"
+    with page.expect_response(re.compile("/act$")):
+        page.click("#act-stop")
     page.context.close()
 
 

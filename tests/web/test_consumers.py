@@ -258,13 +258,14 @@ async def test_a_page_that_keeps_up_is_not_sent_away(
 
 
 def test_every_code_that_closes_a_socket_may_be_sent_by_a_server() -> None:
-    names = ("SIGNED_OUT", "FORBIDDEN", "NOT_FOUND", "ENDED", "BROKEN", "SLOW", "TOO_MANY")
+    names = ("SIGNED_OUT", "FORBIDDEN", "NOT_FOUND", "SET_UP_FIRST", "ENDED", "BROKEN", "SLOW", "TOO_MANY")
     codes = {getattr(consumers, name) for name in names}
-    assert len(codes) == 7 and all(4000 <= code <= 4999 for code in codes), "the common codes are everybody's"
+    assert len(codes) == 8 and all(4000 <= code <= 4999 for code in codes), "the common codes are everybody's"
     script = (Path(__file__).parents[2] / "static/js/live.js").read_text()
     assert f"ENDED = {consumers.ENDED}," in script
-    assert f"SIGNED_OUT = {consumers.SIGNED_OUT}, REFUSED = [SIGNED_OUT, " in script
-    assert f"[SIGNED_OUT, {consumers.FORBIDDEN}, {consumers.NOT_FOUND}]" in script
+    assert f"SIGNED_OUT = {consumers.SIGNED_OUT}, TOO_MANY = {consumers.TOO_MANY}, " in script
+    refused = f"{consumers.FORBIDDEN}, {consumers.NOT_FOUND}, {consumers.SET_UP_FIRST}"
+    assert f"REFUSED = [SIGNED_OUT, {refused}]" in script
 
 
 async def test_a_socket_says_a_word_at_once_that_shows_that_the_way_is_open(
@@ -494,7 +495,7 @@ async def test_who_has_to_have_a_second_step_and_loses_it_is_closed_out_at_once(
     await socket.connect()
     assert "doc-A" in await _told(socket)
     await database_sync_to_async(_give_up_second_step if by == "themselves" else _take_off_second_step)(bob)
-    assert await _closed(socket) == consumers.FORBIDDEN
+    assert await _closed(socket) == consumers.SET_UP_FIRST
 
 
 def _set_up_second_step(person: User) -> Authenticator:

@@ -20,7 +20,7 @@ from django.urls import reverse
 from fusion.models import AuditEvent, User
 from fusion.models.sealing import unseal
 from fusion.teams.second_factor import OWNER, must_set_up
-from fusion.web.consumers import FORBIDDEN, NOT_FOUND, _refusal
+from fusion.web.consumers import NOT_FOUND, SET_UP_FIRST, _refusal
 from tests.factories import make_pool, make_run, make_user
 from tests.teams.together import at_once
 
@@ -350,4 +350,14 @@ def test_nor_do_they_watch_a_run(person: User, settings: Any) -> None:
     run = str(make_run(person, pool=make_pool(person)).public_id)
     assert _refusal(person.pk, None, run, NOT_FOUND) is None
     settings.FUSION_SECOND_FACTOR = "everyone"
-    assert _refusal(person.pk, None, run, NOT_FOUND) == FORBIDDEN
+    assert _refusal(person.pk, None, run, NOT_FOUND) == SET_UP_FIRST
+
+
+def test_a_page_that_fetches_what_is_new_is_told_so_with_a_status_of_its_own(
+    client: Client, person: User, settings: Any
+) -> None:
+    run = make_run(person, pool=make_pool(person))
+    sign_in(client, person)
+    settings.FUSION_SECOND_FACTOR = "everyone"
+    page = client.get(reverse("run-live", args=[run.public_id]))
+    assert page.status_code == SET_UP_FIRST - 4000 and "two-step sign-in" in page.text

@@ -320,7 +320,7 @@ def test_somebody_signed_out_while_watching_is_led_back_to_the_run(tour: Tour) -
     assert page.inner_text("#doc-A").startswith(kept[:200]) and kept
     page.click("#act-stop")
     says(page, "#toast", "nothing on this page is lost")
-    page.click("[data-live-sign-in]")
+    page.click("[data-live-way='4401']")
     _type_password(page)
     page.wait_for_url(f"{tour.server.url}/r/{tour.runs['silent']}")
     context.close()
