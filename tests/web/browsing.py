@@ -125,7 +125,7 @@ class Site:
     def raw(self, url: str, query: str) -> str:
         request = urllib.request.Request(f"{url}/export.md?{query}")
         request.add_header("Cookie", f"fusion_session={self.session}")
-        with urllib.request.urlopen(request, timeout=10) as reply:
+        with urllib.request.urlopen(request, timeout=PATIENCE_MS / 1000) as reply:
             text: str = reply.read().decode()
         return text
 
