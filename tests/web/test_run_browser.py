@@ -237,16 +237,22 @@ def test_without_scripts_a_run_can_be_asked_read_stopped_and_asked_again(site: S
     page = site.visit(java_script_enabled=False)
     site.ask(page, slow=True)
     _reload_until(page, "Running", "#doc-A :is(p, pre, h1, h2, h3)")
-    page.click("#act-stop")
+    _press(page, "#act-stop")
     _reload_until(page, "Stopped", "#retry-A")
     kept = page.inner_text("#doc-A")
     assert kept.strip() and page.is_visible("#panel-why") and page.is_visible("#panel-receipt")
-    page.click("#retry-A")
+    _press(page, "#retry-A")
     _reload_until(page, "Running", "#act-stop")
-    page.click("#act-stop")
+    _press(page, "#act-stop")
     _reload_until(page, "Stopped", "#retry-A")
     assert "attempt 2" in page.inner_text("#head-A")
     page.context.close()
+
+
+def _press(page: Page, button: str) -> None:
+    """Until the server has answered: without scripts another load would call it off."""
+    with page.expect_response(lambda reply: reply.request.method == "POST"):
+        page.click(button)
 
 
 def _reload_until(page: Page, state: str, shown: str) -> None:
