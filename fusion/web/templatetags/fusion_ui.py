@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from fusion.runs.costs import exact_usd, short_usd
 from fusion.web.markdown import render_inline
+from fusion.web.shown.browsers import browser_in_words
 from fusion.web.theme import theme_of
 
 register = template.Library()
@@ -90,6 +91,12 @@ def clock(value: int) -> str:
 def spaced(value: str) -> str:
     """A machine word for people: `cannot_tell` becomes `cannot tell`."""
     return value.replace("_", " ")
+
+
+@register.filter
+def browser(user_agent: str) -> str:
+    """What a browser says of itself, in words."""
+    return browser_in_words(user_agent)
 
 
 @register.filter
