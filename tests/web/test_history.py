@@ -216,6 +216,31 @@ def test_a_live_search_gets_the_results_alone(alice: User) -> None:
     assert "HX-Target" in response["Vary"]
 
 
+def test_the_page_says_how_many_filters_are_set_beside_the_search(alice: User) -> None:
+    make_run(alice)
+    browser = client_of(alice)
+    said = {"": "0 set", "?q=apples": "0 set", "?mode=merge": "1 set", "?q=apples&mode=merge&state=done": "2 set"}
+    for query, words in said.items():
+        text = _text(browser.get(HISTORY + query))
+        told = _filters_set(text)
+        assert told.endswith(f">{words}") and ("hidden" in told) == (words == "0 set"), query
+        assert '<details class="history-filters__more">' in text, query
+    assert '<details class="history-filters__more" open>' in _text(browser.get(f"{HISTORY}?pool=none")), "a mistake"
+
+
+def _filters_set(text: str) -> str:
+    """The element that says how many are set."""
+    return text[text.index('<span id="history-filters-set"') :].partition("</span>")[0]
+
+
+def test_a_live_search_changes_how_many_filters_are_said_to_be_set(alice: User) -> None:
+    make_run(alice)
+    headers = {"HX-Request": "true", "HX-Target": "history-results"}
+    found = client_of(alice).get(HISTORY, {"mode": "merge"}, headers=headers)
+    said = _filters_set(_text(found))
+    assert ' hx-swap-oob="true"' in said and said.endswith(">1 set")
+
+
 def test_a_hostile_prompt_and_member_name_stay_text(alice: User) -> None:
     run = make_run(alice, prompt="<img src=x onerror=alert(1)>")
     Answer.objects.filter(run=run, letter="A").update(endpoint={"name": "<b>model</b>", "ref": "x:y"})

@@ -18,7 +18,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.processes import DATABASE, Served, manage, migrate, served
-from tests.web.browsing import PATIENCE_MS, faults_everywhere
+from tests.web.browsing import PATIENCE_MS, faults_everywhere, says
 
 pytestmark = pytest.mark.browser
 
@@ -237,6 +237,8 @@ PAGES: dict[str, tuple[Look, ...]] = {
         Look("/history", "History"),
         Look("/history?q=sky", "History"),
         Look("/history?q=no-such-words", "History"),
+        Look("/history?mode=merge&state=done", "History"),
+        Look("/history?pool=none", "History"),
         Look("/history", "History", "nora"),
     ),
     "pools": (Look("/pools", "Pools"), Look("/pools", "Pools", "nora"), Look("/pools", "Pools", "bob")),
@@ -472,6 +474,26 @@ def test_every_page_that_says_what_was_not_done_passes_axe(house: House) -> None
         for fault in _answered(house, sending)
     ]
     assert "\n".join(wrong) == ""
+
+
+def test_where_there_is_no_room_the_filters_of_the_history_are_folded_away(house: House) -> None:
+    page = house.visit("alice")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{house.server.url}/history")
+    filters = page.locator("#history-pool, #history-mode, #history-state")
+    assert page.is_visible("#history-q") and not any(one.is_visible() for one in filters.all())
+    results = page.locator("#history-results").bounding_box()
+    assert results is not None and results["y"] < 844 / 3
+    page.click("summary:has-text('Filters')")
+    assert all(one.is_visible() for one in filters.all())
+    page.select_option("#history-mode", "merge")
+    says(page, "#history-filters-set:not([hidden])", "1 set")
+    assert faults_everywhere(page) == []
+    page.click("summary:has-text('Filters')")
+    assert not page.is_visible("#history-mode") and page.is_visible("text=1 set")
+    page.set_viewport_size({"width": 1440, "height": 900})
+    assert all(one.is_visible() for one in filters.all()) and not page.is_visible("summary:has-text('Filters')")
+    page.context.close()
 
 
 def test_the_page_after_a_failure_of_ours_and_the_offer_to_undo_pass_axe(house: House, data_dir: Path) -> None:

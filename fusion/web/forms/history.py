@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from django import forms
 
 from fusion.models import Pool, Run, Team, User
 from fusion.models.pool import Mode
 from fusion.runs.history import pools_with_runs
+
+# What a small screen folds away; the search stays.
+FOLDED: Final = ("pool", "mode", "state")
 
 
 class PoolChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # not generic at run time
@@ -52,3 +57,12 @@ class HistoryForm(forms.Form):
     @property
     def is_filtering(self) -> bool:
         return any(self.filters.values())
+
+    @property
+    def folded_set(self) -> int:
+        """How many of the folded filters are set."""
+        return sum(bool(self.filters[name]) for name in FOLDED)
+
+    @property
+    def has_folded_errors(self) -> bool:
+        return any(name in self.errors for name in FOLDED)

@@ -33,15 +33,16 @@ def history(request: HttpRequest) -> HttpResponse:
     form = HistoryForm(request.GET, user=user, team=team)
     page = _page(user, team, form, request.GET.get("page", "1"))
     rows = history_rows(user, list(page), query=str(form.filters["query"]))
+    is_search = request.headers.get("HX-Target") == "history-results"
     context = {
         "form": form,
+        "is_search": is_search,
         "page": page,
         "days": [(day, [(row, RUN_WORDS[RunState(row.state)]) for row in of_day]) for day, of_day in _by_day(rows)],
         "has_any_run": bool(page.paginator.count) or Run.objects.visible_to(user).filter(team=team).exists(),
         "undo": just_deleted(user),
         "undo_s": UNDO_S,
     }
-    is_search = request.headers.get("HX-Target") == "history-results"
     template = "fusion/history/_results.html" if is_search else "fusion/history/page.html"
     response = render(request, template, context)
     # The same address gives a page or a fragment: a cache must not mix them up.
