@@ -289,7 +289,7 @@ def test_pools_that_simulate_problems_fit_wherever_they_are_shown(tour: Tour) ->
     page.click(".pool-card:has-text('unreadable-verdict') >> text=Edit")
     page.wait_for_selector("select[name=judge_problem]", state="visible")
     assert page.evaluate(FITS) and not page.is_visible("select[name=writer_problem]")
-    page.fill("#id_writer", "simulated bold")
+    page.fill("input#id_writer", "simulated bold")  # a list until its script has run
     page.click(".picker__option[data-ref='sim:bold']")
     page.wait_for_selector("select[name=writer_problem]", state="visible")
     page.close()
