@@ -12,6 +12,7 @@ from allauth.core.internal.cryptokit import normalize_user_code
 from allauth.mfa import app_settings as second_factor
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.base.forms import AuthenticateForm as AllauthAuthenticateForm
+from allauth.mfa.base.forms import BaseAuthenticateForm
 from allauth.mfa.base.forms import ReauthenticateForm as AllauthReauthenticateForm
 from allauth.mfa.models import Authenticator
 from django import forms
@@ -99,7 +100,7 @@ class AddEmailForm(AllauthAddEmailForm):
         return email
 
 
-class CodeForm(AllauthAuthenticateForm):
+class CodeForm(BaseAuthenticateForm):
     """A code of the app works once in all the time in which it is right, for one who signs in and who confirms alike.
 
     django-allauth remembers a code for one period; with clocks that may differ, it is right for longer.
@@ -119,7 +120,7 @@ class CodeForm(AllauthAuthenticateForm):
         return bool(cache.add(f"code-used:{self.user.pk}:{normalize_user_code(code)}", 1, timeout=valid_s))
 
 
-class AuthenticateForm(CodeForm):
+class AuthenticateForm(CodeForm, AllauthAuthenticateForm):
     """The second step of signing in."""
 
 

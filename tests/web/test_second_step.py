@@ -20,8 +20,9 @@ from django.urls import reverse
 from fusion.models import AuditEvent, User
 from fusion.models.sealing import unseal
 from fusion.teams.second_factor import OWNER, must_set_up
+from fusion.web.confirming import CONFIRMED_AT
 from fusion.web.consumers import NOT_FOUND, SET_UP_FIRST, _refusal
-from tests.factories import make_pool, make_run, make_user
+from tests.factories import make_pool, make_run, make_user, team_of
 from tests.teams.together import at_once
 
 PASSWORD = "secret-pass-1"
@@ -264,6 +265,31 @@ def test_a_mail_tells_of_every_change_also_to_who_never_signed_up(client: Client
         "Two-step sign-in is off",
     ]
     assert all(message.to == [person.email] and secret not in message.body for message in mail.outbox)
+
+
+@pytest.mark.parametrize("way", ["password", "code", "recovery code"])
+def test_whoever_has_it_confirms_with_the_password_or_a_code_and_with_nothing_else(
+    client: Client, person: User, secret: str, way: str
+) -> None:
+    """Either: the session passed both steps, and confirming is against who finds it open and has neither."""
+    seed = Authenticator.objects.get(type=Authenticator.Type.RECOVERY_CODES)
+    codes = {"code": code_of(secret), "recovery code": RecoveryCodes(seed).get_unused_codes()[0]}
+    client.force_login(person)
+    session = client.session
+    session[CONFIRMED_AT] = 0.0
+    session.save()
+    address = reverse("team-connection-new", args=[team_of(person).public_id])
+    by_password, by_code = reverse("account_reauthenticate"), reverse("mfa_reauthenticate")
+    assert by_code in client.get(by_password).text and by_password in client.get(by_code).text, (
+        "each leads to the other"
+    )
+    client.post(by_password, {"password": codes["code"]})
+    client.post(by_code, {"code": PASSWORD})
+    client.post(by_code, {"code": "000000"})
+    assert client.get(address).status_code == 302
+    page, typed = (by_password, {"password": PASSWORD}) if way == "password" else (by_code, {"code": codes[way]})
+    assert client.post(page, typed | {"next": address})["Location"] == address
+    assert client.get(address).status_code == 200
 
 
 def test_a_recovery_code_signs_in_once(client: Client, person: User, secret: str) -> None:
