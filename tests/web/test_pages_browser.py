@@ -18,7 +18,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.processes import DATABASE, Served, manage, migrate, served
-from tests.web.browsing import PATIENCE_MS, faults_everywhere, says
+from tests.web.browsing import AXE, PATIENCE_MS, faults_everywhere, says
 
 pytestmark = pytest.mark.browser
 
@@ -126,6 +126,7 @@ class House:
         """A window of that person, or of a stranger."""
         context = self._browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
         context.set_default_timeout(PATIENCE_MS)
+        context.add_init_script(AXE)  # sent once, not to each page
         if who:
             context.add_cookies([{"name": "fusion_session", "value": self._sessions[who], "url": self.server.url}])
         return context.new_page()
@@ -244,6 +245,7 @@ PAGES: dict[str, tuple[Look, ...]] = {
     "pools": (Look("/pools", "Pools"), Look("/pools", "Pools", "nora"), Look("/pools", "Pools", "bob")),
     "pool-create": (
         Look("/pools/new", "New pool in Alice Team"),
+        Look("/pools/new?template=empty", "New pool in Alice Team"),
         Look("/pools/new", "You may not do this", "bob", 403),
     ),
     "pool-detail": (Look("/pools/{pool}", "Three opinions"), Look("/pools/{pool}", "Three opinions", "bob")),

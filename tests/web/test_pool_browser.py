@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page
 
-from tests.web.browsing import Site, tab_to, until, violations
+from tests.web.browsing import AXE, Site, tab_to, until, violations
 
 pytestmark = pytest.mark.browser
 PHONE = {"width": 390, "height": 844}
@@ -100,10 +100,11 @@ def test_on_a_phone_nothing_lies_over_what_has_the_focus_on_the_way_back_up(site
     page.context.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1440, "dark")])
 def test_the_pages_of_pools_have_no_accessibility_violations(site: Site, scheme: str, width: int) -> None:
+    """Also the other way around than in `test_pages_browser`, which looks at all pages."""
     page = site.visit(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page.add_init_script(AXE)
     pool = f"/pools/{site.pool}"
     for path in ("/pools", "/pools/new", "/pools/new?template=empty", pool, f"{pool}/edit", f"{pool}/compare"):
         page.goto(f"{site.server.url}{path}")
