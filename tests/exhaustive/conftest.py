@@ -9,12 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.conftest import VIRTUAL_TIME
+from tests.engine import virtual_time
 
 HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path.is_relative_to(HERE):
-            item.add_marker(VIRTUAL_TIME)
+    virtual_time.mark(items, room=HERE)
