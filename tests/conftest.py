@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from hypothesis import HealthCheck, settings
 
 from fusion.catalogue import available, health
 from fusion.models import Team, User
@@ -20,6 +21,14 @@ from tests.factories import make_user, team_of
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 LOOPBACK = ("127.0.0.1", "::1", "localhost", "")
+
+# The same examples in every run, here as in CI, and no limit of time, which only a slow machine would meet. To look for
+# new ones: `pytest --hypothesis-profile=exploring`.
+settings.register_profile(
+    "steady", derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("exploring", settings.get_profile("steady"), derandomize=False)
+settings.load_profile("steady")
 
 
 class ReachedOutside(BaseException):

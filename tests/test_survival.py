@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.processes import Served, served, set_up, upstream_process, upstream_stats, wait_for
+from tests.processes import PATIENCE_S, Served, served, set_up, upstream_process, upstream_stats, wait_for
 
 QUICK, SLOW, JUDGE = "m-b-ttft10-rate400-tokens40", "m-slow-ttft10-rate20-tokens900", "judge-tokens20"
 
@@ -38,7 +38,7 @@ def client_of(server: Served, session: str) -> httpx.Client:
         base_url=server.url,
         cookies={"fusion_session": session, "fusion_csrf": token},
         headers={"X-CSRFToken": token, "Origin": server.url},
-        timeout=30,
+        timeout=PATIENCE_S,
         trust_env=False,
     )
 

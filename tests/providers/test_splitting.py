@@ -85,7 +85,7 @@ def cut(stream: bytes, at: Sequence[int]) -> list[bytes]:
     return [stream[start:end] for start, end in zip([0, *places], [*places, len(stream)], strict=True)]
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(streams(), st.data())
 def test_a_valid_stream_gives_what_was_put_into_it_wherever_it_is_cut(
     made: tuple[list[Part], bytes], data: st.DataObject
@@ -95,7 +95,7 @@ def test_a_valid_stream_gives_what_was_put_into_it_wherever_it_is_cut(
     assert asyncio.run(hear(provider_sending(*cut(stream, places)))) == put_in(parts)
 
 
-@settings(derandomize=True, deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(streams())
 def test_a_valid_stream_may_come_byte_by_byte(made: tuple[list[Part], bytes]) -> None:
     parts, stream = made

@@ -104,7 +104,7 @@ def same(run: Run, record: RunRecord) -> bool:
     return True
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
 @given(st.integers(1, 3), st.sampled_from(["", "A", "C"]), st.floats(0, 1))
 def test_wherever_a_debate_is_cut_off_the_rows_say_what_was_live(rounds: int, failing: str, share: float) -> None:
     author = factories.make_user(f"a{User.objects.count()}")

@@ -165,9 +165,9 @@ def test_a_bomb_is_refused_by_its_header_before_anything_is_decoded(
     data: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Image.Image, "load", lambda self: pytest.fail("decoded"))
-    started = time.perf_counter()
+    started = time.process_time()  # of this process alone: the machine may be busy with something else
     assert refusal(data).code in ("image_too_many_pixels", "image_unreadable")
-    assert time.perf_counter() - started < 1.0
+    assert time.process_time() - started < 1.0
 
 
 def test_a_jpeg_of_a_thousand_scans_is_refused_unread() -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import takewhile
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fusion.engine import events as ev
@@ -71,7 +71,7 @@ def test_a_page_that_takes_every_frame_of_a_debate_equals_a_page_opened_now_at_e
         assert page.text() == show.page().text(), event
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12)
 @given(st.integers(0, 10_000), st.integers(1, 3), st.sampled_from(["", "A", "B"]), st.booleans())
 def test_however_a_debate_ends_an_open_page_equals_one_made_from_the_stored_rows(
     seed: int, rounds: int, failing: str, is_cut_off: bool

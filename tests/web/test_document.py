@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fusion.web.document import LiveDocument, document_html, op_html
@@ -13,7 +13,7 @@ from fusion.web.ops import Append, Drop, Extend, Op, Replace, Reset, Tail
 from tests.web.markdown_samples import Page, cut, documents
 
 KEY = "a-B"
-LAWS = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+LAWS = settings(max_examples=80)
 
 PROSE = "Plain words **and bold ones** with `code`, one after the other. "
 LIST = "".join(f"- item {n} with *some* words\n" for n in range(400))

@@ -17,7 +17,7 @@ def render(text: str) -> str:
     return "".join(render_blocks(text))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.one_of(documents, st.text(max_size=200), st.text(alphabet="<>\"'&`*_[]()!|-#\n \\:/ax=", max_size=120)))
 def test_any_text_becomes_inert_blocks_of_one_element_each(text: str) -> None:
     for block in render_blocks(text):

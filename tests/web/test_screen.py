@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 from django.template.loader import render_to_string
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fusion.engine import events as ev
@@ -109,7 +109,7 @@ def test_a_page_that_joins_late_and_misses_frames_ends_like_the_others() -> None
         assert page.text() == show.page().text()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 @given(documents, documents, st.integers(0, 99))
 def test_after_the_run_an_open_page_equals_one_made_from_the_stored_rows(first: str, second: str, seed: int) -> None:
     texts = {"A": first, "B": second, "C": TEXTS["C"]}
