@@ -118,7 +118,7 @@ class Caller:
             return await self._call_once(
                 role=role,
                 endpoint=endpoint,
-                request=replace(what, unseen=None),
+                request=what if what.unseen is None else replace(what, unseen=None),
                 attempt=number,
                 letter=letter,
                 on_text=on_text,
@@ -126,7 +126,10 @@ class Caller:
                 deadline=deadline,
             )
 
-        result = replace(await once(sent, attempt), sight=sight)
+        result = await once(sent, attempt)
+        if sight is None:
+            return result
+        result = replace(result, sight=sight)
         if sight is not Sight.SEEN or not _refuses_images(result) or result.failure is None:
             return result
         self._refused_images.add(endpoint.ref)

@@ -32,7 +32,9 @@ _TAGS = "\U000e0000-\U000e0fff"
 _JOINERS = r"(?<![^\x00-\x7f])[\u200c\u200d]|[\u200c\u200d](?![^\x00-\x7f])"  # but not those inside emoji and scripts
 _INVISIBLE_RE = re.compile(f"[{_CONTROLS}{_INVISIBLE}{_TAGS}\ud800-\udfff]|{_JOINERS}")
 _VISIBLE_RE = re.compile(f"[^\\s{_CONTROLS}{_INVISIBLE}{_TAGS}\ud800-\udfff\u200c\u200d]")
-_NEWLINE_RE = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
+_NEWLINES = "\r\x0b\x0c\x85\u2028\u2029"
+_NEWLINE_RE = re.compile(f"\r\n|[{_NEWLINES}]")
+_PLAIN_RE = re.compile(f"[^{_CONTROLS}{_INVISIBLE}{_TAGS}\ud800-\udfff\u200c\u200d{_NEWLINES}]*")
 _FENCE_RE = re.compile(r"^ {0,3}(`{3,}|~{3,})([^\n]*)$", re.MULTILINE)
 _HIDDEN_RE = re.compile(r"<(think|thinking|reasoning|scratchpad)>|<!--", re.IGNORECASE)
 
@@ -44,6 +46,8 @@ def is_blank(text: str) -> bool:
 
 def remove_invisible(text: str) -> str:
     """Normalise newlines; drop control, zero-width, bidirectional and tag characters and lone surrogates."""
+    if _PLAIN_RE.fullmatch(text):  # nearly always, and found out in a fraction of the time
+        return text
     return _INVISIBLE_RE.sub("", _NEWLINE_RE.sub("\n", text))
 
 

@@ -23,6 +23,7 @@ from fusion.engine.phrases import CONFUSABLE, STEERING, TALK, Phrase
 QUOTE_CHARS = 160
 HITS_PER_KIND = 3
 TRIES_PER_PATTERN = 2_000
+SHORT_CHARS = 1_000  # read at once: some tenths of a millisecond, and a few milliseconds when written to be slow
 SLICE_CHARS = 16_000
 MATCH_MAX_CHARS = 1_000  # more than any wording and what it looks ahead at takes
 MASK_REACH = 300  # a hit is masked with its sentence, as far as that begins and ends within so many characters
@@ -58,6 +59,8 @@ def scan(text: str, *, prompt: str = "") -> tuple[Flag, ...]:
 
 async def scan_in_turns(text: str, *, prompt: str = "") -> tuple[Flag, ...]:
     """`scan`, with a turn for everybody else after each slice: pages and other runs share the event loop."""
+    if len(text) <= SHORT_CHARS:
+        return scan(text, prompt=prompt)
     found: list[_Hit] = []
     for hits in _steps(remove_invisible(text), _folded(prompt)):
         found += hits
@@ -80,6 +83,8 @@ def mask(text: str, *, prompt: str = "", quotes: Sequence[str] = ()) -> str:
 
 async def mask_in_turns(text: str, *, prompt: str = "", quotes: Sequence[str] = ()) -> str:
     """`mask`, with a turn for everybody else after each slice."""
+    if len(text) <= SHORT_CHARS:
+        return mask(text, prompt=prompt, quotes=quotes)
     found: list[_Hit] = []
     for hits in _steps(text, _folded(prompt)):
         found += hits
@@ -148,7 +153,7 @@ def _found(phrase: Phrase, text: str, known: str) -> Iterator[list[_Hit]]:
 def _talk_to_judges(text: str, lowered: str, known: str) -> Iterator[_Hit]:
     """Sentences that hold a judge, a merit and this very answer, unless the question speaks of judges too."""
     for talk in TALK:
-        if any(word in known for word in talk.needs) or not any(word in lowered for word in talk.needs):
+        if not talk.may_occur(lowered) or talk.may_occur(known):
             continue
         for tries, match in enumerate(talk.judge.finditer(text)):
             if tries == TALK_TRIES:
@@ -189,8 +194,8 @@ _ENTITIES_RE = re.compile(r"(?:&#(?:[0-9]{2,6}|x[0-9a-fA-F]{2,5});){6,600}")
 
 def _encoded(text: str, known: str) -> Iterator[_Hit]:
     """Sentences in base64 or in character references, which a judge can read as well as we can."""
-    for pattern, decode in ((_BASE64_RE, _from_base64), (_ENTITIES_RE, html.unescape)):
-        for run, match in enumerate(pattern.finditer(text)):
+    for mark, pattern, decode in (("", _BASE64_RE, _from_base64), ("&#", _ENTITIES_RE, html.unescape)):
+        for run, match in enumerate(pattern.finditer(text) if mark in text else ()):
             if run == ENCODED_RUNS:
                 break
             said = decode(match[0])
@@ -217,6 +222,8 @@ _TAG_RUN_RE = re.compile("(?<!\U0001f3f4)(?<![\U000e0020-\U000e007f])[\U000e0020
 
 def _smuggled(text: str) -> Iterator[Flag]:
     """Tag characters are invisible ASCII. Four in a row are a hidden sentence, unless they follow a flag emoji."""
+    if text.isascii():
+        return
     for match in list(_TAG_RUN_RE.finditer(text))[:HITS_PER_KIND]:
         hidden = "".join(chr(ord(char) - 0xE0000) for char in match[0][:QUOTE_CHARS])
         yield Flag("hidden_text", hidden)

@@ -656,6 +656,6 @@ async def test_other_work_gets_its_turn_between_any_two_long_answers() -> None:
             await asyncio.sleep(0)
 
     other = asyncio.create_task(others())
-    await prepare_case(plan, [given_answer(letter, "Paris.") for letter in "ABCDEFGH"])
+    await prepare_case(plan, [given_answer(letter, "Paris. " * 200) for letter in "ABCDEFGH"])
     other.cancel()
     assert turns >= 16

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,8 +15,13 @@ class Phrase:
     """
 
     kind: str
-    pattern: re.Pattern[str]
+    wording: str
     needs: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """Compiled on first use: few are ever tried, and all of them would be a tenth of what the engine loads."""
+        return _compiled(self.wording)
 
     def may_occur(self, lowered: str) -> bool:
         for group in self.needs:  # spelled out: with `any` and `all` this was a third of what a short run costs
@@ -27,10 +33,15 @@ class Phrase:
         return True
 
 
-def phrase(kind: str, pattern: str, *needs: str) -> Phrase:
+def phrase(kind: str, wording: str, *needs: str) -> Phrase:
     """`needs`: each group as words with `|` between them."""
     groups = tuple(tuple(group.split("|")) for group in needs)
-    return Phrase(kind, re.compile(pattern, re.IGNORECASE | re.MULTILINE), groups)
+    return Phrase(kind, wording, groups)
+
+
+@cache
+def _compiled(wording: str) -> re.Pattern[str]:
+    return re.compile(wording, re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +55,9 @@ class Talk:
     merit: re.Pattern[str]
     itself: re.Pattern[str]
     needs: tuple[str, ...]
+
+    def may_occur(self, lowered: str) -> bool:
+        return any(word in lowered for word in self.needs)
 
 
 def talk(judge: str, merit: str, itself: str, needs: str) -> Talk:

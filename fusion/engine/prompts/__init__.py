@@ -76,11 +76,12 @@ def render(name: str, **values: str) -> str:
 
     A value is never searched for placeholders, so braces in an answer are only braces.
     """
-    template = _template(name)
-    wanted = set(_PLACEHOLDER_RE.findall(template))
-    if wanted != set(values):
-        raise ValueError(f"Template {name} takes {sorted(wanted)}, got {sorted(values)}")
-    return _PLACEHOLDER_RE.sub(lambda match: values[match[1]], template)
+    pieces = list(_pieces(name))
+    wanted = pieces[1::2]
+    if set(wanted) != values.keys():
+        raise ValueError(f"Template {name} takes {sorted(set(wanted))}, got {sorted(values)}")
+    pieces[1::2] = [values[placeholder] for placeholder in wanted]
+    return "".join(pieces)
 
 
 def fence_safe(text: str, nonce: str) -> str:
@@ -201,5 +202,7 @@ def one_line(text: str) -> str:
 
 
 @cache
-def _template(name: str) -> str:
-    return resources.files(__package__).joinpath(TEMPLATES[name]).read_text(encoding="utf-8")
+def _pieces(name: str) -> tuple[str, ...]:
+    """The template's text and the names of its placeholders, in turns."""
+    text = resources.files(__package__).joinpath(TEMPLATES[name]).read_text(encoding="utf-8")
+    return tuple(_PLACEHOLDER_RE.split(text))

@@ -28,6 +28,7 @@ _START_RE = re.compile(r"\{\s{0,40}(?=[\"']|$)")
 _TOKEN_RE = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|"|[{}\[\],]', re.DOTALL)
 _CUT_ESCAPE_RE = re.compile(r"(?<!\\)((?:\\\\)*)\\(?:u[0-9a-fA-F]{0,3})?\Z")
 _HALF_PAIR_RE = re.compile(r"(?<!\\)((?:\\\\)*)\\u[dD][89abAB][0-9a-fA-F]{2}\Z")  # of a character beyond U+FFFF
+ESCAPE_MAX_CHARS = 6  # of `\ud83d`
 _CLOSERS = {"{": "}", "[": "]"}
 
 
@@ -119,32 +120,35 @@ def decode_unfinished(raw: str) -> Mapping[str, Any]:
 
 def _closings(text: str) -> list[str]:
     """The text closed where it stands, and closed after its last complete part; in that order of preference."""
-    stack: list[str] = []
-    safe, safe_stack, open_string = 0, "", -1
+    stack = safe_stack = ""
+    safe, open_string = 0, -1
     for match in _TOKEN_RE.finditer(text):
         mark = match[0]
         if mark == '"':
             open_string = match.start()
             break
         if mark in "{[":
-            stack.append(mark)
-            safe, safe_stack = match.end(), "".join(stack)
+            stack += mark
+            safe, safe_stack = match.end(), stack
         elif mark == ",":
-            safe, safe_stack = match.start(), "".join(stack)
+            safe, safe_stack = match.start(), stack
         elif mark in "}]":
-            if not stack or _CLOSERS[stack.pop()] != mark:
+            if not stack or _CLOSERS[stack[-1]] != mark:
                 return []
+            stack = stack[:-1]
             if not stack:
                 return [text[: match.end()]]
         if len(stack) > DEPTH_MAX:
             return []
-    closers = _closers("".join(stack))
+    closers = _closers(stack)
     here = _whole_characters(text) + '"' if open_string >= 0 else text
     return [here + closers, here.rstrip() + "null" + closers, text[:safe] + _closers(safe_stack)]
 
 
 def _whole_characters(text: str) -> str:
     """The text without an escape at its end that the stream cut in the middle."""
+    if "\\" not in text[-ESCAPE_MAX_CHARS:]:
+        return text
     return _HALF_PAIR_RE.sub(r"\1", _CUT_ESCAPE_RE.sub(r"\1", text))
 
 
