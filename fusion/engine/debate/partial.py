@@ -80,8 +80,8 @@ def _move(item: Mapping[str, Any], names: StanceNames) -> PartialMove:
 
 def _ruling(item: Mapping[str, Any], names: RulingNames, shown: Shown) -> PartialDisputeRuling:
     stance: str | None = ""
-    if "basis" in item:  # the field after it has come, so it is whole
-        label = item.get("stance")
+    if "stance" in [*item][:-1]:  # a field after it has come, so it is whole
+        label = item["stance"]
         stance = None if label is None else shown.stance(str(label))
     return PartialDisputeRuling(item["id"], stance, names.prose(_text(item.get("reason"))))
 
