@@ -383,15 +383,22 @@ async def test_a_reply_that_is_longer_than_one_would_be_read_is_not_read_however
     assert len(again[-2].content) == QUOTED_REPLY_MAX_CHARS
 
 
-async def test_a_reply_that_the_end_of_the_round_cuts_off_is_not_asked_to_be_mended() -> None:
-    cut = Reply(('{"disputes"', ": ["), gap=500)
-    run = await debated(debater(PARIS), [Reply((LYON,)), cut], debater(ALSO), limits=Limits(round_s=20))
+@pytest.mark.parametrize(
+    ("ending", "code"),
+    [({"gap": 500}, "provider_timeout"), ({"finish": None}, "provider_stream_cut")],
+    ids=["by the round's end", "by the connection"],
+)
+async def test_a_reply_that_is_cut_off_is_read_if_it_is_whole_and_else_not_asked_to_be_mended(
+    ending: dict[str, Any], code: str
+) -> None:
+    limits = Limits(round_s=20)
+    cut = Reply(('{"disputes"', ": ["), **ending)
+    run = await debated(debater(PARIS), [Reply((LYON,)), cut], debater(ALSO), limits=limits)
     (failure,) = [event.failure for event in run.log.of(PositionEnded) if event.letter == "B"]
-    assert failure is not None and failure.code == "provider_timeout"
+    assert failure is not None and failure.code == code
     assert [event.status for event in calls_of(run, "B")] == ["truncated"]
-    ended = json.dumps({"disputes": [entry("d1", "hold", None)]})
-    whole = Reply((ended, " "), gap=500)
-    run = await debated(debater(PARIS), [Reply((LYON,)), whole], debater(ALSO), limits=Limits(round_s=20))
+    whole = Reply((json.dumps({"disputes": [entry("d1", "hold", None)]}), " "), **ending)
+    run = await debated(debater(PARIS), [Reply((LYON,)), whole], debater(ALSO), limits=limits)
     assert run.positions("B")[0] is not None
 
 

@@ -490,9 +490,12 @@ def test_a_concession_without_a_label_goes_by_its_words() -> None:
     assert move(action="concede", stance=None, wording="It is Paris.").stance == "d1s1"
     assert move(action="concede", stance=None, wording="").stance == "d1s2"
     assert move(action="concede", stance="stance k7t", wording="").stance == "d1s1"
-    was, now = stance("d1s1", "The seat was in Paris.", "AB"), stance("d1s2", "The seat is in Paris.", "C")
+    was, now = (
+        stance("d1s1", "The seat of parliament was there.", "AB"),
+        stance("d1s2", "The seat of parliament is there.", "C"),
+    )
     shown = Shown((Dispute("d1", "Where?", (was, now)),), SHOWN.labels)
-    said = entry(action="concede", stance=None, wording="The seat is in Paris, or was.")
+    said = entry(action="concede", stance=None, wording="The seat of parliament is there")
     assert moved(said, shown=shown).moves[0].stance == "d1s1"
 
 
@@ -688,9 +691,9 @@ def test_names_of_the_panels_models_are_not_shown_unless_the_question_has_them()
 
 
 def test_a_name_is_taken_out_whole_and_only_where_it_is_one() -> None:
-    veil = Veil(["Opus", "Opus 4 Turbo", "Pi"], question=QUESTION)
+    veil = Veil(["Opus", "Opus 4 Turbo", "o1"], question=QUESTION)
     assert veil.argument("Opus 4 Turbo says so, and Opus too.") == "the assistant says so, and the assistant too."
-    assert veil.argument("The Opuscula say that pi is irrational.") == "The Opuscula say that pi is irrational."
+    assert veil.argument("The Opuscula call the first index o1.") == "The Opuscula call the first index o1."
 
 
 def test_whatever_a_model_is_called_by_is_taken_out() -> None:
