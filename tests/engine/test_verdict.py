@@ -29,6 +29,7 @@ from fusion.engine.verdict import (
     verdict_schema,
     verdict_to_dict,
 )
+from fusion.engine.verdict.names import Names
 from fusion.engine.verdict.quotes import Quotes
 
 LABELS = {"A": "K7T", "B": "Q2M", "C": "9XD"}
@@ -461,3 +462,8 @@ def test_a_judgement_survives_storing() -> None:
     )
     for one in (judgement, replace(judgement, chosen=None, trims=())):
         assert judgement_from_dict(json.loads(json.dumps(judgement_to_dict(one)))) == one
+
+
+@pytest.mark.parametrize("said", ["\u212a7S", "k7\u017f"], ids=["Kelvin sign", "long s"])
+def test_a_letter_that_only_folds_into_a_labels_is_none_of_it(said: str) -> None:
+    assert Names({"A": "K7S"}).prose(f"{said}, K7S and k7s") == f"{said}, Answer A and Answer A"

@@ -18,9 +18,10 @@ def label_pattern(labels: Collection[str]) -> str:
     """Any of the labels, standing alone, as group `label`; matches nothing without labels.
 
     Only letters and digits of ASCII make a longer word of it: Chinese puts no space around a label, Markdown a `_`.
+    Only they are the same in either case: a Kelvin sign is no K.
     """
     found = "|".join(re.escape(label) for label in sorted(labels, key=len, reverse=True))
-    return rf"`?(?<![0-9A-Za-z])(?P<label>{found or '(?!)'})(?![0-9A-Za-z])`?"
+    return rf"`?(?<![0-9A-Za-z])(?P<label>(?a:{found or '(?!)'}))(?![0-9A-Za-z])`?"
 
 
 class Names:
